@@ -1,0 +1,26 @@
+#pragma once
+/* SPDX-License-Identifier: PostgreSQL */
+/* Child processes: run to the end with a deadline and bounded output, or start and watch. Any thread. */
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "lib/base/buf.h"
+#include "lib/base/clock.h"
+#include "lib/base/err.h"
+
+typedef struct ProcessOptions {
+    const char *const *argv;        /* NULL-terminated; argv[0] is a path or is searched in PATH */
+    const char *const *environment; /* NULL-terminated "K=V", added to ours; NULL: ours alone */
+    const char *directory;          /* NULL: ours */
+    const char *user;               /* run as this user (with its groups) when we are root; NULL: as ourselves */
+    bool die_with_parent;           /* SIGINT to the child when we die, PR_SET_PDEATHSIG */
+} ProcessOptions;
+
+/* Runs to the end. Exit other than 0, a signal, or the deadline (then killed): ERR_IO with the last output lines.
+ * stdout and stderr are appended to @output (bounded by its limit, or 64 kB), which may be NULL. */
+int process_run(const ProcessOptions *options, Usec timeout, Buf *output, Err *reterr) MUST_CHECK;
+
+/* Starts; stdout and stderr go to @output_fd (-1: ours). The caller reaps with process_poll(). */
+int process_start(const ProcessOptions *options, int output_fd, pid_t *ret_pid, Err *reterr) MUST_CHECK;
+/* True when it ended (and was reaped): *ret_status as from waitpid. */
+bool process_poll(pid_t pid, int *ret_status);
