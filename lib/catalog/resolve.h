@@ -1,0 +1,23 @@
+#pragma once
+/* SPDX-License-Identifier: PostgreSQL */
+/* A family against what one server has: the statement to run, and which columns it gives. Pure, any thread. */
+#include "lib/catalog/family.h"
+#include "lib/pg/facts.h"
+
+typedef struct ResolvedFamily {
+    const Family *family;
+    const char *sql;                       /* one read-only statement; columns in the order of .columns */
+    const FamilyColumn *const *columns;    /* those the server has; labels first */
+    size_t column_count;
+    size_t label_count;
+} ResolvedFamily;
+
+enum {
+    RESOLVE_OK,
+    RESOLVE_ABSENT, /* this server does not have it (relation, extension, role of the server); *ret_reason says what */
+};
+
+/* Everything in @ret lives in @arena. @ret_reason: text for people, with the statement that mends it where there is one
+ * ("create extension pg_stat_statements"). mode texts: the statement has one parameter, text[] of the first label. */
+int family_resolve(const Family *family, const PgFacts *facts, Arena *arena, ResolvedFamily *ret,
+                   const char **ret_reason, Err *reterr) MUST_CHECK;

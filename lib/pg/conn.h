@@ -1,0 +1,75 @@
+#pragma once
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * A libpq connection where every call has a deadline and an expected shape. On a timeout the statement is cancelled and
+ * the results are drained to NULL, so the connection stays usable or is closed; it never hangs its thread for longer
+ * than the deadline plus one second. One thread at a time. Statements go by the extended protocol with bound
+ * parameters; there is no way to run several in one string.
+ */
+#include <libpq-fe.h>
+#include <stdbool.h>
+
+#include "lib/base/buf.h"
+#include "lib/base/clock.h"
+#include "lib/base/err.h"
+
+typedef struct PgConn PgConn;
+
+typedef struct PgConnOptions {
+    const char *conninfo;         /* libpq keywords or URI; may hold the password: never logged */
+    const char *password;         /* added when not NULL */
+    const char *database;         /* replaces the conninfo's when not NULL */
+    const char *application_name; /* NULL: "pganalytics" */
+    const char *const *settings;  /* NULL-terminated "name=value", set at connect through `options` */
+    Usec connect_timeout;         /* 0: 10 s, over all hosts together */
+} PgConnOptions;
+
+/* Connects; ERR_CONNECT with libpq's message (without the password) and the SQLSTATE where the server gave one. */
+int pg_conn_open(PgConn **ret, const PgConnOptions *options, Err *reterr) MUST_CHECK;
+PgConn *pg_conn_close(PgConn *c); /* NULL allowed; returns NULL */
+DEFINE_CLEANUP(PgConn *, pg_conn_close)
+bool pg_conn_usable(const PgConn *c); /* false after a lost connection or a cancel that did not help: close it */
+int pg_conn_version(const PgConn *c);  /* 150020 */
+int pg_conn_backend_pid(const PgConn *c);
+int pg_conn_socket(const PgConn *c);
+
+typedef enum PgShape { PG_SHAPE_NONE, PG_SHAPE_ONE, PG_SHAPE_ROWS } PgShape; /* no result, exactly one row, any */
+
+typedef enum PgFormat { PG_FORMAT_TEXT = 0, PG_FORMAT_BINARY = 1 } PgFormat;
+
+typedef struct PgQuery {
+    const char *sql;               /* one statement */
+    const char *const *params;     /* text; NULL entries are SQL NULL */
+    size_t param_count;
+    PgShape shape;
+    PgFormat format;               /* of the result columns */
+    Usec timeout;                  /* 0: 30 s */
+    /* Prepared under this name at first use on this connection, then executed; NULL: unnamed, one round trip. */
+    const char *prepared_name;
+} PgQuery;
+
+/* The result as libpq has it; rows and columns are read with libpq's PQgetvalue() and friends. */
+static inline void pg_result_freep(PGresult **r)
+{
+    PQclear(*r);
+}
+#define _cleanup_pgresult_ _cleanup_(pg_result_freep)
+
+/* Runs. Failures: ERR_SQL with sqlstate and the server's primary message, ERR_TIMEOUT, ERR_CONNECT when lost.
+ * *ret is NULL for PG_SHAPE_NONE and may be passed as NULL then; else the caller PQclear()s it. */
+int pg_conn_query(PgConn *c, const PgQuery *query, PGresult **ret, Err *reterr) MUST_CHECK;
+
+/* Rows one at a time in single-row mode, for results that input sizes: memory is one row. @on_row returns 0 to go on,
+ * negative to stop (the rest is cancelled and drained, and that number is returned). */
+typedef int (*PgRowFn)(void *arg, const PGresult *row);
+int pg_conn_query_each(PgConn *c, const PgQuery *query, PgRowFn on_row, void *arg, Err *reterr) MUST_CHECK;
+
+/* A fixed statement without parameters or result: "begin read only", "commit". */
+int pg_conn_command(PgConn *c, const char *sql, Usec timeout, Err *reterr) MUST_CHECK;
+
+/* COPY ... FROM STDIN (FORMAT binary): @sql starts it, @data is the whole stream as lib/pg/copy.h builds it. */
+int pg_conn_copy_in(PgConn *c, const char *sql, Slice data, Usec timeout, Err *reterr) MUST_CHECK;
+
+/* Appends @name as a quoted SQL identifier / @value as a quoted literal. For DDL made of checked names only. */
+void pg_quote_identifier(Buf *out, Slice name);
+void pg_quote_literal(Buf *out, Slice value);
