@@ -1,0 +1,44 @@
+#pragma once
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * From absolute readings to increases. Holds, per family, the previous reading of every row and the epoch that it
+ * belongs to. A new epoch starts a new baseline and marks a gap: never a negative, never a spike. A row absent from the
+ * previous reading of the same epoch counts from zero. Rows in which nothing changed are left out, except in keyframes.
+ * One object per target, on the target's thread. Pure: no I/O, time is an argument.
+ */
+#include "lib/base/arena.h"
+#include "lib/catalog/resolve.h"
+#include "lib/wire/push.h"
+
+typedef struct Delta Delta;
+
+Delta *delta_new(void);
+Delta *delta_free(Delta *d);
+DEFINE_CLEANUP(Delta *, delta_free)
+
+/* One reading of a family (of one database, for database-scoped ones), absolute values, columns as in @columns. */
+typedef struct Reading {
+    const char *family;
+    const char *database;         /* part of the key of the baseline; NULL for instance and host scope */
+    const char *epoch;            /* text that changes whenever counters may have started again */
+    Usec wall;
+    Usec monotonic;               /* kept across restarts only as wall: see delta.c */
+    const FamilyColumn *const *columns;
+    size_t column_count;
+    size_t label_count;           /* the first ones: the row's key */
+    Cell *cells;                  /* row-major */
+    size_t row_count;
+    bool keyframe;                /* send every row */
+} Reading;
+
+/* Computes the frame (in @arena) and stages the reading as the next baseline. Staged readings become the baseline with
+ * delta_commit(), or are forgotten with delta_rollback() when the batch could not be kept. A counter that went down
+ * within one epoch begins a new epoch for that row alone (null, counted). */
+void delta_apply(Delta *d, Arena *arena, const Reading *reading, PushFrame *ret_frame);
+void delta_commit(Delta *d);
+void delta_rollback(Delta *d);
+uint64_t delta_resets(const Delta *d); /* rows that began again since start */
+
+/* The baseline, staged readings included, as bytes and back. Damaged bytes: ERR_CORRUPT, and @d is empty. */
+void delta_save(const Delta *d, Buf *out);
+int delta_load(Delta *d, Slice bytes, Err *reterr) MUST_CHECK;

@@ -1,0 +1,44 @@
+#pragma once
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * Sender: one thread that posts the spools' batches to the backend, in order within a spool, over one kept connection.
+ * 2xx acknowledges. 429 and 503 obey Retry-After; other failures back off exponentially with full jitter. A batch that
+ * the backend refuses for good (400, 413, 422) is acknowledged, counted and logged with the backend's reason: it must
+ * not block those behind it. 401/403 keep the batch, and the token is renewed once.
+ */
+#include <stdatomic.h>
+
+#include "collector/identity.h"
+#include "collector/spool.h"
+
+typedef struct Sender Sender;
+
+typedef struct SenderOptions {
+    const char *api_url;       /* "https://host:port", without a path */
+    const char *ca_file;
+    const char *cert_file;
+    const char *key_file;
+    bool verify;
+    const char *state_dir;     /* where a renewed token is written */
+    const char *token;         /* as read at start */
+    const char *collector_id;
+    Usec flush_interval;       /* longest time a batch waits to be sent */
+} SenderOptions;
+
+typedef struct SenderStats {
+    _Atomic uint64_t sent_batches;
+    _Atomic uint64_t sent_bytes;
+    _Atomic uint64_t duplicate_batches; /* the backend had them already */
+    _Atomic uint64_t refused_batches;
+    _Atomic uint64_t failures;
+    _Atomic int64_t last_success;       /* wall */
+    _Atomic int64_t clock_skew_usec;    /* backend minus us */
+    _Atomic int64_t config_version;     /* as the backend last said */
+} SenderStats;
+
+int sender_start(Sender **ret, const SenderOptions *options, Spool *const *spools, size_t spool_count, Err *reterr) MUST_CHECK;
+/* A batch was appended. Any thread. */
+void sender_wake(Sender *s);
+/* Sends what is there for at most @grace, then ends the thread. */
+Sender *sender_stop(Sender *s, Usec grace);
+const SenderStats *sender_stats(const Sender *s);
