@@ -1,0 +1,7 @@
+-- Demo load: the slow statement that somebody will find at the top of the list.
+select a.customer, count(*), sum(a.amount * b.amount), string_agg(distinct left(a.note, 2), ',')
+from events_1 as a
+join events_2 as b on a.customer = b.customer
+group by a.customer
+order by 3 desc
+limit 20;
