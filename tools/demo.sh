@@ -201,7 +201,7 @@ start_all() {
 
     API_URL=https://127.0.0.1:$DEMO_PORT
     API_CA=$home/backend/ca.crt
-    API_USER=admin
+    API_USER="admin"
     API_PASSWORD=$(cat "$home/admin.password")
     COLLECTOR_CONFIG=$home/collector.toml
     STORE_DSN="host=$home/backend/postgres-socket dbname=pganalytics user=pganalytics"

@@ -1,0 +1,90 @@
+#!/usr/bin/env bash
+# Runs every test, with sanitizers on, and closes with a summary: one line a group, then "N passed, N failed, N skipped".
+#   test.sh            everything
+#   test.sh unit sql   only these groups (unit conformance fuzz fault sql system ui)
+# Logs: build/log/test-GROUP.log.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. tools/common.sh
+
+python=/usr/bin/python3 # the distribution's: it has the distribution's pytest and drivers
+build=build/dev
+started=$(date +%s)
+passed=0
+failed=0
+skipped=0
+failed_groups=()
+mkdir -p build/log
+
+# add_counts GROUP PASSED FAILED SKIPPED SECONDS
+add_counts() {
+    passed=$((passed + $2))
+    failed=$((failed + $3))
+    skipped=$((skipped + $4))
+    printf '    %-12s %4d passed %3d failed %3d skipped  %4d s\n' "$1" "$2" "$3" "$4" "$5"
+    if [ "$3" -gt 0 ]; then
+        failed_groups+=("$1")
+        grep -E '(^FAILED|^ERROR|\*\*\*Failed|\*\*\*Timeout|FAIL )' "build/log/test-$1.log" | head -n 20 || true
+    fi
+}
+
+# A ctest group: the label, and how many at once (fault tests and the like are heavy on the disk).
+run_ctest() {
+    local group=$1 label=$2 at_once=$3 begin total ok bad skip xml=$PWD/build/log/test-$1.xml
+    begin=$(date +%s)
+    rm -f "$xml"
+    run_logged "build/log/test-$group.log" ctest --test-dir "$build" -L "^$label\$" -j "$at_once" --output-on-failure \
+        --output-junit "$xml" 2>/dev/null || true
+    total=$(sed -n 's/^\s*tests="\([0-9]*\)".*/\1/p' "$xml" | head -n 1)
+    bad=$(sed -n 's/^\s*failures="\([0-9]*\)".*/\1/p' "$xml" | head -n 1)
+    skip=$(grep -c -E '<skipped|status="notrun"' "$xml" || true)
+    if [ -z "$total" ] || [ "$total" -eq 0 ]; then bad=1 total=1 skip=0; fi # a group that is empty is a fault of ours
+    if [ "$skip" -gt "$total" ]; then skip=$total; fi
+    ok=$((total - bad - skip))
+    add_counts "$group" "$ok" "$bad" "$skip" $(($(date +%s) - begin))
+}
+
+run_pytest() {
+    local group=$1 directory=$2 begin line
+    begin=$(date +%s)
+    PGA_BUILD=$PWD/$build run_logged "build/log/test-$group.log" \
+        $python -m pytest -q -rfEs --tb=short -p no:cacheprovider "$directory" 2>/dev/null || true
+    line=$(tail -n 1 "build/log/test-$group.log")
+    count() { printf '%s' "$line" | sed -n "s/.*\b\([0-9]\+\) $1.*/\1/p"; }
+    local ok bad errors skip
+    ok=$(count passed) bad=$(count failed) errors=$(count error) skip=$(count skipped)
+    if [ -z "$ok$bad$errors$skip" ]; then errors=1; fi
+    add_counts "$group" "${ok:-0}" $((${bad:-0} + ${errors:-0})) "${skip:-0}" $(($(date +%s) - begin))
+}
+
+run_ui() {
+    local begin
+    begin=$(date +%s)
+    if PGA_BUILD=$PWD/$build run_logged build/log/test-ui.log tools/test_ui.sh; then
+        add_counts ui "$(grep -c -E '^\s*(✓|ok) ' build/log/test-ui.log)" 0 0 $(($(date +%s) - begin))
+    else
+        add_counts ui "$(grep -c -E '^\s*(✓|ok) ' build/log/test-ui.log || true)" 1 0 $(($(date +%s) - begin))
+    fi
+}
+
+group_unit() { run_ctest unit unit 2; }
+group_conformance() { run_ctest conformance conformance 2; }
+group_fuzz() { run_ctest fuzz fuzz-regression 2; }
+group_fault() { run_ctest fault fault 2; }
+group_sql() { run_pytest sql tests/sql; }
+group_system() { run_pytest system tests/system; }
+group_ui() { run_ui; }
+
+groups=("$@")
+if [ ${#groups[@]} -eq 0 ]; then groups=(unit conformance fuzz fault sql system ui); fi
+
+tools/build.sh dev
+say "testing: ${groups[*]}"
+for group in "${groups[@]}"; do "group_$group"; done
+
+say "took $(($(date +%s) - started)) s"
+if [ "$failed" -gt 0 ]; then
+    printf 'failed groups: %s; logs: build/log/test-*.log\n' "${failed_groups[*]}"
+fi
+printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
+[ "$failed" -eq 0 ]
