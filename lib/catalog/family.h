@@ -9,6 +9,8 @@
  *   name, help, scope ("instance" | "database" | "host"), interval (seconds; 0 = the collector's),
  *   from (relation or function call), needs (extension name), where, order, limit, prometheus,
  *   gate ("primary" | "standby"), mode ("rows" | "texts"), enabled, keyframe ("changed" | "always")
+ *   epoch = "x" | ["x", "y"]   source columns that tell when a row's counters began (stats_reset, stats_since): the first
+ *                              that exists is read beside the columns, as text, and never leaves the collector
  *   [[query]] since = 140000, sql = "..."      instead of from: hand-written; the last one whose since <= the server's
  *   [[column]] name, kind (label | counter | gauge | info), type (int8 | float8 | text; default by kind), unit, help,
  *              from = "x" | ["x", "y"]         alternatives, the first that exists is read; default: name
@@ -65,6 +67,7 @@ typedef struct Family {
     const char *order;                /* "" */
     int limit;                        /* 0: none */
     const char *prometheus;           /* name prefix; "" = name */
+    const char *const *epoch;         /* NULL-terminated alternatives; NULL: rows have no epoch of their own */
     const FamilyQuery *queries;
     size_t query_count;
     const FamilyColumn *columns;      /* labels first, then the others, each in file order */

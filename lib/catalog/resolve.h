@@ -10,6 +10,7 @@ typedef struct ResolvedFamily {
     const FamilyColumn *const *columns;    /* those the server has; labels first */
     size_t column_count;
     size_t label_count;
+    bool has_epoch;                        /* the statement gives one more column behind these: the row's epoch, text */
 } ResolvedFamily;
 
 enum {
