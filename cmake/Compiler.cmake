@@ -24,14 +24,14 @@ add_compile_options(
   -Wno-sign-conversion    # would bury the above in noise
   -Wformat=2              # format strings are literals
   -Wcast-qual -Wwrite-strings # const stays const
-  -Wstrict-prototypes -Wmissing-prototypes -Wmissing-variable-declarations
+  -Wstrict-prototypes -Wmissing-prototypes
   -Wpointer-arith -Wvla -Wundef
   -Wimplicit-fallthrough
   -fno-common -fno-omit-frame-pointer)
 if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
   add_compile_options(-Wduplicated-cond -Wduplicated-branches -Wlogical-op)
 else()
-  add_compile_options(-Wno-missing-variable-declarations -Wno-gnu-zero-variadic-macro-arguments)
+  add_compile_options(-Wno-gnu-zero-variadic-macro-arguments)
 endif()
 if(PGA_WERROR)
   add_compile_options(-Werror)
