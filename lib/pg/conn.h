@@ -21,7 +21,7 @@ typedef struct PgConnOptions {
     const char *database;         /* replaces the conninfo's when not NULL */
     const char *application_name; /* NULL: "pganalytics" */
     const char *const *settings;  /* NULL-terminated "name=value", set at connect through `options` */
-    Usec connect_timeout;         /* 0: 10 s, over all hosts together */
+    Usec connect_timeout;         /* 0: 10 s, over all hosts together (name resolution is not counted) */
 } PgConnOptions;
 
 /* Connects; ERR_CONNECT with libpq's message (without the password) and the SQLSTATE where the server gave one. */
@@ -29,7 +29,7 @@ int pg_conn_open(PgConn **ret, const PgConnOptions *options, Err *reterr) MUST_C
 PgConn *pg_conn_close(PgConn *c); /* NULL allowed; returns NULL */
 DEFINE_CLEANUP(PgConn *, pg_conn_close)
 bool pg_conn_usable(const PgConn *c); /* false after a lost connection or a cancel that did not help: close it */
-int pg_conn_version(const PgConn *c);  /* 150020 */
+int pg_conn_version(const PgConn *c); /* 150020 */
 int pg_conn_backend_pid(const PgConn *c);
 int pg_conn_socket(const PgConn *c);
 
@@ -38,12 +38,12 @@ typedef enum PgShape { PG_SHAPE_NONE, PG_SHAPE_ONE, PG_SHAPE_ROWS } PgShape; /* 
 typedef enum PgFormat { PG_FORMAT_TEXT = 0, PG_FORMAT_BINARY = 1 } PgFormat;
 
 typedef struct PgQuery {
-    const char *sql;               /* one statement */
-    const char *const *params;     /* text; NULL entries are SQL NULL */
+    const char *sql;           /* one statement */
+    const char *const *params; /* text; NULL entries are SQL NULL */
     size_t param_count;
     PgShape shape;
-    PgFormat format;               /* of the result columns */
-    Usec timeout;                  /* 0: 30 s */
+    PgFormat format; /* of the result columns */
+    Usec timeout;    /* 0: 30 s */
     /* Prepared under this name at first use on this connection, then executed; NULL: unnamed, one round trip. */
     const char *prepared_name;
 } PgQuery;

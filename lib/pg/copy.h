@@ -14,7 +14,7 @@ void pg_copy_int4(Buf *out, int32_t v);
 void pg_copy_int8(Buf *out, int64_t v);
 void pg_copy_float8(Buf *out, double v);
 void pg_copy_bool(Buf *out, bool v);
-void pg_copy_text(Buf *out, Slice v);       /* text, varchar, json; valid UTF-8 without NUL is the caller's duty */
-void pg_copy_jsonb(Buf *out, Slice v);      /* version byte 1 + text */
+void pg_copy_text(Buf *out, Slice v);  /* text, varchar, json; valid UTF-8 without NUL is the caller's duty */
+void pg_copy_jsonb(Buf *out, Slice v); /* version byte 1 + text */
 void pg_copy_timestamptz(Buf *out, Usec wall);
 void pg_copy_end(Buf *out);

@@ -11,24 +11,24 @@
 #include "lib/pg/conn.h"
 
 typedef struct PgFacts {
-    int version_num;               /* 150020 */
+    int version_num; /* 150020 */
     bool in_recovery;
     bool is_superuser;
-    bool has_pg_monitor;           /* member of pg_monitor, or superuser */
+    bool has_pg_monitor; /* member of pg_monitor, or superuser */
     uint64_t system_identifier;
     uint32_t timeline;
-    Usec postmaster_start;         /* wall */
-    const char *database;          /* connected to */
-    Map *columns;                  /* "relation.column" of the statistics relations -> (void *)1; see pg_facts_has_column */
-    Map *functions;                /* "name/nargs" -> (void *)1 */
-    Map *extensions;               /* name -> const PgExtension * */
-    Map *settings;                 /* the few settings that decide what can be known: name -> const char * */
+    Usec postmaster_start; /* wall */
+    const char *database;  /* connected to */
+    Map *columns;          /* set: "relation" and "relation.column" of pg_catalog and of extensions, readable */
+    Map *functions;        /* set: "name" and "name/nargs" of pg_catalog's pg_* and of extensions, executable */
+    Map *extensions;       /* name -> const PgExtension * */
+    Map *settings;         /* the few settings that decide what can be known: name -> const char * */
 } PgFacts;
 
 typedef struct PgExtension {
     const char *version;
     const char *schema;
-    const char *default_version;   /* what the server could upgrade it to */
+    const char *default_version; /* what the server could upgrade it to */
 } PgExtension;
 
 /* Reads into @arena. Few round trips; no locks; works on primary and standby, 12 and newer. */
@@ -37,7 +37,7 @@ void pg_facts_done(PgFacts *f); /* frees the maps */
 
 bool pg_facts_has_relation(const PgFacts *f, Slice relation);
 bool pg_facts_has_column(const PgFacts *f, Slice relation, Slice column);
-bool pg_facts_has_function(const PgFacts *f, Slice name);   /* any number of arguments */
+bool pg_facts_has_function(const PgFacts *f, Slice name); /* any number of arguments */
 const PgExtension *pg_facts_extension(const PgFacts *f, Slice name);
 /* "on" settings: true; off, unknown or absent: false. */
 bool pg_facts_setting_on(const PgFacts *f, const char *name);

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * Opening a connection. libpq's asynchronous connect has no time limit per host, so several hosts are tried here one by
+ * one, each with its share of the time that is left: a host that accepts and then hangs does not hide the next one.
+ * Messages are made fit to be logged: no password, no LOCATION line. The caller's thread; name resolution blocks in it.
+ */
+#include <errno.h>
+#include <poll.h>
+
+#include "lib/base/arena.h"
+#include "lib/base/buf.h"
+#include "lib/pg/conn_private.h"
+
+enum { PARAMS_MAX = 16, HOSTS_MAX = 16, CONNECT_TIMEOUT_S = 10 };
+
+typedef struct Params {
+    const char *names[PARAMS_MAX];
+    const char *values[PARAMS_MAX];
+    size_t count;
+} Params;
+
+static void params_add(Params *p, const char *name, const char *value)
+{
+    if (!value || p->count + 1 >= PARAMS_MAX) /* room for the NULL that ends the list; all callers are below */
+        return;
+    p->names[p->count] = name;
+    p->values[p->count++] = value;
+}
+
+static const char *find_option(const PQconninfoOption *options, const char *name)
+{
+    for (const PQconninfoOption *o = options; o && o->keyword; o++) {
+        if (strcmp(o->keyword, name) == 0 && o->val && *o->val)
+            return o->val;
+    }
+    return NULL;
+}
+
+/* " -c name=value" for each setting, behind what the user already asks for. Spaces and backslashes are escaped. */
+static void append_settings(Buf *out, const char *users, const char *const *settings)
+{
+    if (users)
+        buf_append_cstr(out, users);
+    for (const char *const *s = settings; s && *s; s++) {
+        buf_append_cstr(out, out->len ? " -c " : "-c ");
+        for (const char *at = *s; *at; at++) {
+            if (*at == ' ' || *at == '\\')
+                buf_append_char(out, '\\');
+            buf_append_char(out, *at);
+        }
+    }
+}
+
+static void append_without(Buf *out, Slice text, const char *secret)
+{
+    Slice needle = slice_cstr(secret);
+    for (ptrdiff_t at; needle.len > 0 && (at = slice_find(text, needle)) >= 0;) {
+        buf_append(out, slice_from(text.ptr, (size_t)at));
+        buf_append_cstr(out, "********");
+        text = slice_skip(text, (size_t)at + needle.len);
+    }
+    buf_append(out, text);
+}
+
+/* libpq's message in verbose form, "... FATAL:  28P01: text\nLOCATION:  ...": takes the SQLSTATE out, joins the lines.
+ */
+static void append_message(Buf *out, const char *message, const char *password, char ret_sqlstate[6])
+{
+    Slice text = slice_cstr(message);
+    ptrdiff_t location = slice_find(text, SLICE_LIT("\nLOCATION:"));
+    if (location >= 0)
+        text.len = (size_t)location;
+    text = slice_trim(text);
+
+    _cleanup_buf_ Buf plain = BUF_INIT;
+    for (size_t i = 0; i < text.len; i++) {
+        size_t state = strspn(text.ptr + i, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ");
+        bool is_state = i >= 3 && memcmp(text.ptr + i - 3, ":  ", 3) == 0 && state == 5 && text.len - i > 7 &&
+                        memcmp(text.ptr + i + 5, ": ", 2) == 0;
+        if (is_state) {
+            memcpy(ret_sqlstate, text.ptr + i, 5);
+            ret_sqlstate[5] = '\0';
+            i += 6;
+        } else if (text.ptr[i] == '\n' || text.ptr[i] == '\t') {
+            buf_append_cstr(&plain, text.ptr[i] == '\n' ? "; " : "");
+        } else {
+            buf_append_char(&plain, text.ptr[i]);
+        }
+    }
+    append_without(out, buf_slice(&plain), password);
+}
+
+/* Drives the handshake to its end. 0 connected, 1 failed or out of time (*ret_late). */
+static bool poll_handshake(PGconn *pg, Usec deadline, bool *ret_late)
+{
+    for (PostgresPollingStatusType want = PGRES_POLLING_WRITING;;) {
+        if (want == PGRES_POLLING_OK)
+            return true;
+        if (want == PGRES_POLLING_FAILED)
+            return false;
+        Usec left = deadline - clock_monotonic();
+        struct pollfd fd = {.fd = PQsocket(pg), .events = want == PGRES_POLLING_READING ? POLLIN : POLLOUT};
+        int n = left <= 0 ? 0 : poll(&fd, 1, (int)((left + USEC_PER_MSEC - 1) / USEC_PER_MSEC));
+        if (n == 0) {
+            *ret_late = true;
+            return false;
+        }
+        if (n > 0 || errno != EINTR)
+            want = PQconnectPoll(pg);
+    }
+}
+
+static void ignore_notice(void *arg, const PGresult *notice)
+{
+    (void)arg, (void)notice; /* else libpq writes it to our standard error */
+}
+
+/* One host (or libpq's own choice). On failure appends the reason to @reasons. */
+static PGconn *connect_once(const Params *params, Usec deadline, const char *password, Buf *reasons,
+                            char ret_sqlstate[6])
+{
+    PGconn *pg = PQconnectStartParams(params->names, params->values, 1);
+    if (!pg) {
+        buf_append_cstr(reasons, "not enough memory");
+        return NULL;
+    }
+    PQsetErrorVerbosity(pg, PQERRORS_VERBOSE); /* the only way to learn the SQLSTATE of a refused connection */
+    PQsetNoticeReceiver(pg, ignore_notice, NULL);
+    bool late = false;
+    if (PQstatus(pg) != CONNECTION_BAD && poll_handshake(pg, deadline, &late)) {
+        PQsetErrorVerbosity(pg, PQERRORS_DEFAULT);
+        return pg;
+    }
+
+    if (reasons->len)
+        buf_append_cstr(reasons, "; ");
+    if (late) {
+        const char *host = PQhost(pg);
+        buf_printf(reasons, "connection to \"%s\" port %s: no answer in time", host ? host : "", PQport(pg));
+    } else {
+        append_message(reasons, PQerrorMessage(pg), password, ret_sqlstate);
+    }
+    PQfinish(pg);
+    return NULL;
+}
+
+/* The host, hostaddr and port lists of @given (or the environment), cut at commas. */
+typedef struct HostList {
+    Arena *arena;
+    const char *host[HOSTS_MAX], *hostaddr[HOSTS_MAX], *port[HOSTS_MAX];
+    size_t count;
+} HostList;
+
+static size_t split_list(Arena *arena, const char *list, const char *ret[HOSTS_MAX])
+{
+    size_t n = 0;
+    for (Slice rest = slice_cstr(list); rest.ptr && n < HOSTS_MAX;)
+        ret[n++] = arena_dup(arena, slice_split(&rest, ',')).ptr;
+    return n;
+}
+
+static void host_list_fill(HostList *l, const PQconninfoOption *given, const PQconninfoOption *defaults)
+{
+    const char *lists[3];
+    static const char *const names[3] = {"host", "hostaddr", "port"};
+    for (size_t i = 0; i < 3; i++) {
+        lists[i] = find_option(given, names[i]);
+        if (!lists[i])
+            lists[i] = find_option(defaults, names[i]);
+    }
+    size_t hosts = split_list(l->arena, lists[0], l->host);
+    size_t addresses = split_list(l->arena, lists[1], l->hostaddr);
+    size_t ports = split_list(l->arena, lists[2], l->port);
+    l->count = hosts > addresses ? hosts : addresses;
+    for (size_t i = ports; ports > 0 && i < l->count; i++)
+        l->port[i] = l->port[ports - 1];
+}
+
+/* Every host in turn. "prefer-standby" over single hosts means: a standby among all of them, else any. */
+static PGconn *connect_hosts(const Params *base, const HostList *hosts, const char *target, Usec deadline,
+                             const char *password, Buf *reasons, char ret_sqlstate[6])
+{
+    bool prefer = target && strcmp(target, "prefer-standby") == 0;
+    for (int pass = 0; pass < (prefer ? 2 : 1); pass++) {
+        for (size_t i = 0; i < hosts->count; i++) {
+            Params p = *base;
+            params_add(&p, "host", hosts->host[i]);
+            params_add(&p, "hostaddr", hosts->hostaddr[i]);
+            params_add(&p, "port", hosts->port[i]);
+            if (prefer)
+                params_add(&p, "target_session_attrs", pass == 0 ? "standby" : "any");
+            Usec now = clock_monotonic();
+            Usec share = (deadline - now) / (Usec)(hosts->count - i + (prefer && pass == 0 ? hosts->count : 0));
+            PGconn *pg = connect_once(&p, now + share, password, reasons, ret_sqlstate);
+            if (pg)
+                return pg;
+        }
+    }
+    return NULL;
+}
+
+static void conninfo_freep(PQconninfoOption **o)
+{
+    PQconninfoFree(*o);
+}
+
+int pg_conn_open(PgConn **ret, const PgConnOptions *options, Err *reterr)
+{
+    _cleanup_(conninfo_freep) PQconninfoOption *given = NULL;
+    _cleanup_(conninfo_freep) PQconninfoOption *defaults = PQconndefaults();
+    char *parse_error = NULL;
+    const char *conninfo = options->conninfo ? options->conninfo : "";
+    given = PQconninfoParse(conninfo, &parse_error);
+    if (!given) {
+        PQfreemem(parse_error); /* may quote a piece of the password */
+        err_set(reterr, ERR_CONNECT, "the connection string is not valid");
+        err_hint(reterr, "use postgres://user@host:port/database or key=value pairs; quote values with spaces");
+        return err_trace(-err_code_errno(ERR_CONNECT));
+    }
+
+    _cleanup_(arena_freep) Arena *arena = arena_new(0);
+    _cleanup_buf_ Buf settings = BUF_INIT;
+    const char *users_options = find_option(given, "options");
+    append_settings(&settings, users_options ? users_options : find_option(defaults, "options"), options->settings);
+    const char *password = options->password ? options->password : find_option(given, "password");
+
+    /* libpq: the last value of a keyword that is not empty wins, so what stands before dbname can be overridden. */
+    Params params = {0};
+    params_add(&params, "keepalives_idle", "60");
+    params_add(&params, "fallback_application_name", "pganalytics");
+    params_add(&params, "dbname", conninfo);
+    params_add(&params, "dbname", options->database);
+    params_add(&params, "password", options->password);
+    params_add(&params, "application_name", options->application_name);
+    params_add(&params, "client_encoding", "UTF8");
+    params_add(&params, "options", settings.len ? buf_cstr(&settings) : NULL);
+
+    Usec timeout = options->connect_timeout ? options->connect_timeout : CONNECT_TIMEOUT_S * USEC_PER_SEC;
+    Usec deadline = clock_monotonic() + timeout;
+    HostList hosts = {.arena = arena};
+    host_list_fill(&hosts, given, defaults);
+    _cleanup_buf_ Buf reasons = BUF_INIT;
+    char sqlstate[6] = "";
+    const char *target = find_option(given, "target_session_attrs");
+    PGconn *pg = hosts.count > 1 ? connect_hosts(&params, &hosts, target, deadline, password, &reasons, sqlstate)
+                                 : connect_once(&params, deadline, password, &reasons, sqlstate);
+    if (!pg) {
+        int r = err_set(reterr, ERR_CONNECT, "%s", buf_cstr(&reasons));
+        if (reterr)
+            memcpy(reterr->sqlstate, sqlstate, sizeof(sqlstate));
+        return err_trace(r);
+    }
+    *ret = pg_conn_adopt(pg);
+    return 0;
+}
