@@ -1,22 +1,26 @@
 #pragma once
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * Metric families: read from TOML (catalog/NAME.toml, metrics.d/NAME.toml), checked, and resolved against what one server has.
- * The one source for the collector's SQL, the store's tables, docs/metrics.md, Prometheus names and the API's list.
- * A Catalog is immutable after loading and may be shared by threads; it is freed when the last user is done.
+ * Metric families: read from TOML (catalog/NAME.toml, metrics.d/NAME.toml), checked, and resolved against what one
+ * server has. The one source for the collector's SQL, the store's tables, docs/metrics.md, Prometheus names and the
+ * API's list. A Catalog is immutable after loading and may be shared by threads; it is freed when the last user is
+ * done.
  *
  * Keys of a family file (docs/families.md explains them to users):
  *   name, help, scope ("instance" | "database" | "host"), interval (seconds; 0 = the collector's),
- *   from (relation or function call), needs (extension name), where, order, limit, prometheus,
- *   gate ("primary" | "standby"), mode ("rows" | "texts"), enabled, keyframe ("changed" | "always")
- *   epoch = "x" | ["x", "y"]   source columns that tell when a row's counters began (stats_reset, stats_since): the first
- *                              that exists is read beside the columns, as text, and never leaves the collector
- *   [[query]] since = 140000, sql = "..."      instead of from: hand-written; the last one whose since <= the server's
+ *   from = "x" | ["x", "y"]                    relation, function call, or relations joined; the first that exists is
+ * read needs (extension name), requires = ["relation", "function()"], where, order, limit, prometheus, gate ("primary"
+ * | "standby"), mode ("rows" | "texts"), enabled, keyframe ("changed" | "always")
+ *   [[query]] since = 140000, sql = "..."      instead of from: hand-written; the last one whose since <= the server's;
+ *                                              each gives every column, NULL where that version has none
  *   [[column]] name, kind (label | counter | gauge | info), type (int8 | float8 | text; default by kind), unit, help,
  *              from = "x" | ["x", "y"]         alternatives, the first that exists is read; default: name
- *              sql = "expression", requires = ["col"]   instead of from; left out when a required column is missing
+ *              sql = "expression", requires = ["col"]   instead of from; for servers that have every required column
+ *              otherwise = "expression"        for the others; without it the column is left out there
  *              cast = "epoch" | "epoch_ms" | "ms" | "lsn" | "bool"   how the value becomes a number
  *              setting = "track_io_timing"     NULL unless that setting is on
+ * In SQL texts {schema} stands for the schema of the extension that the family needs.
+ * A family whose label a server cannot give (no source, no otherwise) is absent there: rows would lose their identity.
  * host families are read from /proc by the collector's code; their file declares the columns.
  */
 #include <stdbool.h>
@@ -27,7 +31,12 @@
 #include "lib/base/map.h"
 #include "lib/base/slice.h"
 
-typedef enum FamilyScope { FAMILY_SCOPE_INSTANCE, FAMILY_SCOPE_DATABASE, FAMILY_SCOPE_HOST, _FAMILY_SCOPE_MAX } FamilyScope;
+typedef enum FamilyScope {
+    FAMILY_SCOPE_INSTANCE,
+    FAMILY_SCOPE_DATABASE,
+    FAMILY_SCOPE_HOST,
+    _FAMILY_SCOPE_MAX
+} FamilyScope;
 typedef enum FamilyGate { FAMILY_GATE_ANY, FAMILY_GATE_PRIMARY, FAMILY_GATE_STANDBY, _FAMILY_GATE_MAX } FamilyGate;
 /* texts: rows are fetched only for label values never sent before (statement texts). */
 typedef enum FamilyMode { FAMILY_MODE_ROWS, FAMILY_MODE_TEXTS, _FAMILY_MODE_MAX } FamilyMode;
@@ -38,17 +47,18 @@ typedef struct FamilyColumn {
     const char *name;
     ColumnKind kind;
     ColumnType type;
-    const char *unit;                 /* "" when it has none */
+    const char *unit; /* "" when it has none */
     const char *help;
-    const char *const *alternatives;  /* NULL-terminated source columns; NULL when sql is set */
-    const char *sql;
-    const char *const *required;      /* NULL-terminated; for sql */
-    const char *cast;                 /* "" or as above */
-    const char *setting;              /* "" or as above */
+    const char *const *alternatives; /* NULL-terminated source columns; NULL when sql is set */
+    const char *sql;                 /* NULL with alternatives */
+    const char *const *required;     /* NULL-terminated; for sql */
+    const char *otherwise;           /* NULL: none */
+    const char *cast;                /* "" or as above */
+    const char *setting;             /* "" or as above */
 } FamilyColumn;
 
 typedef struct FamilyQuery {
-    int since;                        /* server version_num */
+    int since; /* server version_num */
     const char *sql;
 } FamilyQuery;
 
@@ -58,19 +68,20 @@ typedef struct Family {
     FamilyScope scope;
     FamilyGate gate;
     FamilyMode mode;
-    int interval_seconds;             /* 0: the collector's */
+    int interval_seconds; /* 0: the collector's */
     bool enabled;
-    bool keyframe_always;             /* send every row every time (small lists whose presence is the news) */
-    const char *from;                 /* NULL with queries */
-    const char *needs;                /* extension or "" */
-    const char *where;                /* "" */
-    const char *order;                /* "" */
-    int limit;                        /* 0: none */
-    const char *prometheus;           /* name prefix; "" = name */
-    const char *const *epoch;         /* NULL-terminated alternatives; NULL: rows have no epoch of their own */
+    bool keyframe_always;        /* send every row every time (small lists whose presence is the news) */
+    const char *const *from;     /* NULL-terminated alternatives; NULL with queries and for hosts */
+    const char *needs;           /* extension or "" */
+    const char *const *required; /* NULL-terminated relations and functions, the latter with "()" */
+    const char *where;           /* "" */
+    const char *order;           /* "" */
+    int limit;                   /* 0: none */
+    const char *prometheus;      /* name prefix; "" = name */
+    const char *const *epoch;    /* NULL-terminated alternatives; NULL: rows have no epoch of their own */
     const FamilyQuery *queries;
     size_t query_count;
-    const FamilyColumn *columns;      /* labels first, then the others, each in file order */
+    const FamilyColumn *columns; /* labels first, then the others, each in file order */
     size_t column_count;
     size_t label_count;
 } Family;
@@ -78,7 +89,7 @@ typedef struct Family {
 enum {
     CATALOG_FAMILIES_MAX = 256,
     FAMILY_COLUMNS_MAX = 120,
-    FAMILY_NAME_MAX = 48,  /* bytes; [a-z][a-z0-9_]* */
+    FAMILY_NAME_MAX = 48, /* bytes; [a-z][a-z0-9_]* */
     COLUMN_NAME_MAX = 60,
 };
 
@@ -97,7 +108,8 @@ const FamilyColumn *family_find_column(const Family *f, Slice name); /* NULL whe
 
 const char *column_kind_to_string(ColumnKind kind);
 const char *column_type_to_string(ColumnType type);
-/* Valid family and column names ([a-z][a-z0-9_]*, length, not a reserved column of the store). */
+/* Valid family and column names: [a-z][a-z0-9_]*, length, no reserved word of SQL ("user" would read as the role's name
+ * in every hand-written query), not a column that the store adds (time, server_id, series_id, interval_ms). */
 bool family_name_is_valid(Slice name);
 bool column_name_is_valid(Slice name);
 

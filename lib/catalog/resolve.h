@@ -6,11 +6,11 @@
 
 typedef struct ResolvedFamily {
     const Family *family;
-    const char *sql;                       /* one read-only statement; columns in the order of .columns */
-    const FamilyColumn *const *columns;    /* those the server has; labels first */
+    const char *sql;                    /* one read-only statement; columns in the order of .columns */
+    const FamilyColumn *const *columns; /* those the server has; labels first */
     size_t column_count;
     size_t label_count;
-    bool has_epoch;                        /* the statement gives one more column behind these: the row's epoch, text */
+    bool has_epoch; /* the statement gives one more column behind these: the row's epoch, text */
 } ResolvedFamily;
 
 enum {
