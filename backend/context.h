@@ -8,12 +8,14 @@
 struct Auth;
 struct BackendSettings;
 struct Ca;
+struct Catalog;
 struct HttpListener;
 struct Ingest;
 struct Store;
 
 typedef struct Backend {
     const struct BackendSettings *settings;
+    const struct Catalog *catalog;
     struct Store *store;
     struct Ca *ca;
     struct Auth *auth; /* token keys, login throttle */

@@ -17,12 +17,11 @@ typedef struct BackendSettings BackendSettings;
 typedef enum Environment { ENVIRONMENT_DEVELOPMENT, ENVIRONMENT_PRODUCTION, _ENVIRONMENT_MAX } Environment;
 
 struct BackendSettings {
-    /* Strings are "" when not given, never NULL. Every secret is wiped by settings_done(). */
+    /* Strings are "" when not given, never NULL, and owned; secrets are wiped by settings_done(). */
     const char *database_url;  /* "": the private cluster under data_dir */
     const char *timescale_url; /* "": database_url */
     const char *data_dir;
     const char *pg_bindir;   /* PostgreSQL programs for the private cluster; "": looked for */
-    uint16_t store_port;     /* of the private cluster: 0 = socket only */
     unsigned store_pool;     /* connections for reading and control */
     unsigned ingest_writers; /* writer threads, each with a connection */
     unsigned ingest_queue;   /* pushes waiting for a writer; beyond: 429 */
@@ -38,7 +37,6 @@ struct BackendSettings {
 
     const char *listen_address; /* "": all */
     uint16_t port;              /* 0: any free one */
-    const char *public_url;     /* how people and collectors reach us; "": from address and port */
     bool tls_enabled;
     const char *tls_cert; /* file; "": issued by the built-in CA */
     const char *tls_key;
@@ -62,8 +60,6 @@ struct BackendSettings {
     Usec retention_raw;
     Usec retention_5m;
     Usec retention_1h;
-
-    void *owned; /* of settings.c */
 };
 
 typedef struct SettingsSource {
@@ -81,8 +77,8 @@ int settings_read(BackendSettings *ret, const SettingsSource *source, Buf *fault
 int settings_ensure_secrets(BackendSettings *s, Err *reterr) MUST_CHECK;
 void settings_done(BackendSettings *s);
 
-/* One row per key, for --help: name, default, meaning. */
-void settings_write_help(Buf *out);
-/* docs/configuration-backend.md. */
-void settings_write_docs(Buf *out);
+void settings_write_help(Buf *out); /* for --help */
+void settings_write_docs(Buf *out); /* docs/config-backend.md */
+/* All values as KEY=value lines, secrets as asterisks; for `check`. */
+void settings_write_values(const BackendSettings *s, Buf *out);
 const char *environment_to_string(Environment e);
