@@ -19,10 +19,10 @@ typedef struct Buf {
     size_t limit; /* most bytes that buf_try_* lets it hold; 0 = no limit */
 } Buf;
 
-#define BUF_INIT ((Buf){0})
+#define BUF_INIT              ((Buf){0})
 #define BUF_INIT_LIMIT(bytes) ((Buf){.limit = (bytes)})
 
-void buf_done(Buf *b);                             /* frees; b is BUF_INIT again, the limit kept */
+void buf_done(Buf *b); /* frees; b is BUF_INIT again, the limit kept */
 static inline void buf_donep(Buf *b)
 {
     buf_done(b);
@@ -33,9 +33,9 @@ static inline Slice buf_slice(const Buf *b)
 {
     return (Slice){.ptr = b->ptr ? b->ptr : "", .len = b->len};
 }
-void buf_clear(Buf *b);                            /* len 0, memory kept for reuse */
-char *buf_take(Buf *b);                            /* the C string, caller frees; b is empty again; never NULL */
-const char *buf_cstr(const Buf *b);                /* never NULL */
+void buf_clear(Buf *b);             /* len 0, memory kept for reuse */
+char *buf_take(Buf *b);             /* the C string, caller frees; b is empty again; never NULL */
+const char *buf_cstr(const Buf *b); /* never NULL */
 void buf_reserve(Buf *b, size_t more);
 void buf_append(Buf *b, Slice s);
 void buf_append_cstr(Buf *b, const char *s);

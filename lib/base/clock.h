@@ -12,8 +12,8 @@
 typedef int64_t Usec;
 
 #define USEC_PER_MSEC ((Usec)1000)
-#define USEC_PER_SEC ((Usec)1000000)
-#define USEC_NEVER INT64_MAX
+#define USEC_PER_SEC  ((Usec)1000000)
+#define USEC_NEVER    INT64_MAX
 
 /* Microseconds between PostgreSQL's epoch (2000-01-01) and Unix's, for binary timestamptz. */
 #define USEC_POSTGRES_EPOCH ((Usec)946684800 * USEC_PER_SEC)

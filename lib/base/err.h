@@ -25,7 +25,7 @@ typedef enum ErrCode {
 
 typedef struct Err {
     ErrCode code;
-    uint32_t line;    /* 1-based place in the input; 0 where there is none */
+    uint32_t line; /* 1-based place in the input; 0 where there is none */
     uint32_t column;
     char sqlstate[6]; /* of ERR_SQL and ERR_CONNECT, else "" */
     char detail[400]; /* what is wrong, with the object and the value; lower case, no final period */
@@ -49,10 +49,10 @@ void err_prefix(Err *reterr, const char *format, ...) PRINTF_LIKE(2, 3);
 /* Records the place in the input. */
 void err_at(Err *reterr, uint32_t line, uint32_t column);
 
-int err_code_errno(ErrCode code);          /* positive errno */
+int err_code_errno(ErrCode code); /* positive errno */
 int err_code_http_status(ErrCode code);
-const char *err_code_slug(ErrCode code);   /* stable name for API clients */
-const char *err_code_text(ErrCode code);   /* default text */
+const char *err_code_slug(ErrCode code); /* stable name for API clients */
+const char *err_code_text(ErrCode code); /* default text */
 
 /* Debug-log line for a failure passing through; returns @r unchanged, silent for r >= 0. */
 int err_trace_at(int r, const char *file, int line, const char *function);

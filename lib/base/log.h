@@ -21,9 +21,9 @@ bool log_level_from_string(Slice s, LogLevel *ret);
 
 /* @program is kept as a pointer. Call before threads start; until then: info, AUTO. */
 void log_setup(const char *program, LogFormat format, LogLevel level);
-void log_set_level(LogLevel level);                 /* any thread, any time */
+void log_set_level(LogLevel level); /* any thread, any time */
 bool log_enabled(LogLevel level);
-uint64_t log_count(LogLevel level);                 /* lines written since start, for telemetry */
+uint64_t log_count(LogLevel level); /* lines written since start, for telemetry */
 /* Sends lines to @on_line instead of standard error (tests); NULL restores. The line has no newline. */
 void log_capture(void (*on_line)(void *arg, LogLevel level, Slice line), void *arg);
 
@@ -65,16 +65,16 @@ static inline LogField log_error_field(const Err *err)
 
 void log_write(LogLevel level, const char *file, int line, const char *message, const LogField *fields);
 
-#define LOG_AT(level, message, ...)                                                                \
-    do {                                                                                           \
-        if (log_enabled(level))                                                                    \
-            log_write((level), __FILE__, __LINE__, (message),                                      \
-                      (const LogField[]){__VA_ARGS__ __VA_OPT__(, ){.key = NULL}});                \
+#define LOG_AT(level, message, ...)                                                                                    \
+    do {                                                                                                               \
+        if (log_enabled(level))                                                                                        \
+            log_write((level), __FILE__, __LINE__, (message),                                                          \
+                      (const LogField[]){__VA_ARGS__ __VA_OPT__(, ){.key = NULL}});                                    \
     } while (0)
 #define log_debug(message, ...) LOG_AT(LOG_LEVEL_DEBUG, message __VA_OPT__(, ) __VA_ARGS__)
-#define log_info(message, ...) LOG_AT(LOG_LEVEL_INFO, message __VA_OPT__(, ) __VA_ARGS__)
-#define log_warn(message, ...) LOG_AT(LOG_LEVEL_WARN, message __VA_OPT__(, ) __VA_ARGS__)
-#define log_fail(message, ...) LOG_AT(LOG_LEVEL_ERROR, message __VA_OPT__(, ) __VA_ARGS__)
+#define log_info(message, ...)  LOG_AT(LOG_LEVEL_INFO, message __VA_OPT__(, ) __VA_ARGS__)
+#define log_warn(message, ...)  LOG_AT(LOG_LEVEL_WARN, message __VA_OPT__(, ) __VA_ARGS__)
+#define log_fail(message, ...)  LOG_AT(LOG_LEVEL_ERROR, message __VA_OPT__(, ) __VA_ARGS__)
 
 /*
  * For a failure that repeats: says it the first time, then at intervals that double from 10 s to 1 h with the number
@@ -82,10 +82,10 @@ void log_write(LogLevel level, const char *file, int line, const char *message, 
  */
 typedef struct Complain {
     Usec interval;
-    Usec last;         /* monotonic */
+    Usec last;          /* monotonic */
     uint64_t held_back; /* failures not logged since the last line */
     bool failing;
 } Complain;
 
-bool complain_due(Complain *c, Usec now);        /* one more failure */
-bool complain_recovered(Complain *c, Usec now);  /* a success; true when it ends a failure that was logged */
+bool complain_due(Complain *c, Usec now);       /* one more failure */
+bool complain_recovered(Complain *c, Usec now); /* a success; true when it ends a failure that was logged */

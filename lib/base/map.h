@@ -19,7 +19,7 @@ DEFINE_CLEANUP(Map *, map_free)
 void map_clear(Map *m);
 size_t map_len(const Map *m);
 
-void *map_get(const Map *m, Slice key);               /* NULL when absent */
+void *map_get(const Map *m, Slice key); /* NULL when absent */
 bool map_has(const Map *m, Slice key);
 /* Inserts or replaces; a replaced value is freed with on_free_value. */
 void map_put(Map *m, Slice key, void *value);

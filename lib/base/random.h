@@ -6,11 +6,11 @@
 
 #include "lib/base/clock.h"
 
-void random_bytes(void *ret, size_t len);                 /* aborts if the kernel refuses */
-uint64_t random_below(uint64_t bound);                    /* uniform in [0, bound); bound > 0 */
+void random_bytes(void *ret, size_t len); /* aborts if the kernel refuses */
+uint64_t random_below(uint64_t bound);    /* uniform in [0, bound); bound > 0 */
 
 enum { RANDOM_UUID_SIZE = 37 };
-void random_uuid(char ret[RANDOM_UUID_SIZE]);             /* version 4, lower case */
+void random_uuid(char ret[RANDOM_UUID_SIZE]); /* version 4, lower case */
 
 /* Exponential back-off with full jitter: attempt n waits a random time in [0, min(cap, base * 2^n)]. */
 typedef struct Backoff {
@@ -19,7 +19,7 @@ typedef struct Backoff {
     unsigned attempt; /* failures in a row */
 } Backoff;
 
-Usec backoff_next(Backoff *b);                            /* counts one failure, returns how long to wait */
+Usec backoff_next(Backoff *b); /* counts one failure, returns how long to wait */
 static inline void backoff_reset(Backoff *b)
 {
     b->attempt = 0;

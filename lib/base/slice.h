@@ -14,7 +14,7 @@ typedef struct Slice {
     size_t len;
 } Slice;
 
-#define SLICE_NULL ((Slice){0})
+#define SLICE_NULL         ((Slice){0})
 #define SLICE_LIT(literal) ((Slice){.ptr = (literal), .len = sizeof(literal) - 1})
 /* For printf's "%.*s". */
 #define SLICE_ARG(slice) (int)(slice).len, (slice).ptr
@@ -39,20 +39,20 @@ static inline bool slice_eq_cstr(Slice a, const char *b)
     return slice_eq(a, slice_cstr(b));
 }
 
-int slice_compare(Slice a, Slice b);                /* byte order, like memcmp then length */
+int slice_compare(Slice a, Slice b); /* byte order, like memcmp then length */
 bool slice_starts_with(Slice s, Slice prefix);
 bool slice_ends_with(Slice s, Slice suffix);
-Slice slice_trim(Slice s);                          /* without leading and trailing ASCII white space */
-Slice slice_skip(Slice s, size_t n);                /* without the first n bytes; empty when shorter */
+Slice slice_trim(Slice s);           /* without leading and trailing ASCII white space */
+Slice slice_skip(Slice s, size_t n); /* without the first n bytes; empty when shorter */
 /* Cuts *rest at the first @separator: returns what is before it, *rest becomes what follows (absent when none did). */
 Slice slice_split(Slice *rest, char separator);
-ptrdiff_t slice_find(Slice s, Slice needle);        /* byte offset or -1 */
-bool slice_is_utf8(Slice s);                        /* well-formed, no surrogates, no overlong forms */
+ptrdiff_t slice_find(Slice s, Slice needle); /* byte offset or -1 */
+bool slice_is_utf8(Slice s);                 /* well-formed, no surrogates, no overlong forms */
 
 /* Whole-slice numbers, locale-independent. False when anything is left over, out of range, or empty. */
 bool slice_to_int64(Slice s, int64_t *ret);
 bool slice_to_uint64(Slice s, uint64_t *ret);
-bool slice_to_double(Slice s, double *ret);         /* accepts NaN, Infinity and -Infinity as PostgreSQL writes them */
+bool slice_to_double(Slice s, double *ret); /* accepts NaN, Infinity and -Infinity as PostgreSQL writes them */
 /* "256MB", "10kB", "4096": powers of 1024, PostgreSQL's unit names (B kB MB GB TB). */
 bool slice_to_bytes(Slice s, uint64_t *ret);
 /* "60", "60s", "15m", "500ms", "2h", "14d", "2y": a bare number means seconds. Result in microseconds. */

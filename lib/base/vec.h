@@ -10,25 +10,25 @@
 /* Grows *capacity (in items) to at least @needed and reallocates; aborts when memory ends. Used by the macro only. */
 void *vec_grow(void *items, size_t *capacity, size_t needed, size_t item_size);
 
-#define DEFINE_VEC(Type, prefix, Item)                                                             \
-    typedef struct Type {                                                                          \
-        Item *items;                                                                               \
-        size_t len;                                                                                \
-        size_t capacity;                                                                           \
-    } Type;                                                                                        \
-    static inline UNUSED Item *prefix##_push(Type *v, Item item)                                   \
-    {                                                                                              \
-        if (v->len == v->capacity)                                                                 \
-            v->items = vec_grow(v->items, &v->capacity, v->len + 1, sizeof(Item));                 \
-        v->items[v->len] = item;                                                                   \
-        return &v->items[v->len++];                                                                \
-    }                                                                                              \
-    static inline UNUSED void prefix##_clear(Type *v)                                              \
-    {                                                                                              \
-        v->len = 0;                                                                                \
-    }                                                                                              \
-    static inline UNUSED void prefix##_done(Type *v)                                               \
-    {                                                                                              \
-        free(v->items);                                                                            \
-        *v = (Type){0};                                                                            \
+#define DEFINE_VEC(Type, prefix, Item)                                                                                 \
+    typedef struct Type {                                                                                              \
+        Item *items;                                                                                                   \
+        size_t len;                                                                                                    \
+        size_t capacity;                                                                                               \
+    } Type;                                                                                                            \
+    static inline UNUSED Item *prefix##_push(Type *v, Item item)                                                       \
+    {                                                                                                                  \
+        if (v->len == v->capacity)                                                                                     \
+            v->items = vec_grow(v->items, &v->capacity, v->len + 1, sizeof(Item));                                     \
+        v->items[v->len] = item;                                                                                       \
+        return &v->items[v->len++];                                                                                    \
+    }                                                                                                                  \
+    static inline UNUSED void prefix##_clear(Type *v)                                                                  \
+    {                                                                                                                  \
+        v->len = 0;                                                                                                    \
+    }                                                                                                                  \
+    static inline UNUSED void prefix##_done(Type *v)                                                                   \
+    {                                                                                                                  \
+        free(v->items);                                                                                                \
+        *v = (Type){0};                                                                                                \
     }
