@@ -3,7 +3,16 @@
 # pga_library(base SOURCES a.c b.c DEPENDS pga_x PkgConfig::y): static library pga_base.
 function(pga_library name)
   cmake_parse_arguments(A "" "" "SOURCES;DEPENDS" ${ARGN})
-  add_library(pga_${name} STATIC ${A_SOURCES})
+  set(_there "")
+  foreach(_source ${A_SOURCES})
+    if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${_source} OR _source MATCHES "^/")
+      list(APPEND _there ${_source})
+    else()
+      message(WARNING "not there yet: ${CMAKE_CURRENT_SOURCE_DIR}/${_source}")
+    endif()
+  endforeach()
+  add_library(pga_${name} STATIC ${_there})
+  set_target_properties(pga_${name} PROPERTIES LINKER_LANGUAGE C)
   target_link_libraries(pga_${name} PUBLIC ${A_DEPENDS})
 endfunction()
 
