@@ -1,73 +1,97 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Arena: see arena.h. A list of blocks; the first is kept over arena_clear(). Large objects get a block of their own.
+/*
+ * Arena: a list of blocks, newest first; allocation moves a mark in the newest. Owned by one thread.
+ * Invariants: the last block of the list is the first one made and survives arena_clear(); block sizes double up to
+ * BLOCK_MAX; what is larger than a block gets one of its own. With the address sanitizer everything behind the mark is
+ * poisoned, so reading what arena_clear() took away is reported like a use after free.
  */
 #include "lib/base/arena.h"
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include <assert.h>
 #include <stdio.h>
 
-enum { ARENA_BLOCK = 16 << 10, ARENA_ALIGN = _Alignof(max_align_t) };
+#include "lib/base/memory.h"
+
+#if defined(__SANITIZE_ADDRESS__)
+#define ARENA_POISONED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define ARENA_POISONED 1
+#endif
+#endif
+
+#ifdef ARENA_POISONED
+#include <sanitizer/asan_interface.h>
+#define POISON(p, n)   ASAN_POISON_MEMORY_REGION((p), (n))
+#define UNPOISON(p, n) ASAN_UNPOISON_MEMORY_REGION((p), (n))
+#else
+#define POISON(p, n)   ((void)(p), (void)(n))
+#define UNPOISON(p, n) ((void)(p), (void)(n))
+#endif
+
+enum { ALIGNMENT = 16, BLOCK_FIRST = 4096, BLOCK_MAX = 256 * 1024 };
 
 typedef struct Block {
-    struct Block *next;
-    size_t size; /* of bytes */
+    struct Block *older;
+    size_t size; /* of bytes[] */
     size_t used;
-    _Alignas(max_align_t) unsigned char bytes[];
+    _Alignas(ALIGNMENT) char bytes[];
 } Block;
 
 struct Arena {
-    Block *current; /* newest first */
-    size_t used;    /* handed out, padding included */
-    size_t limit;
+    Block *newest;
+    size_t limit; /* 0: none */
+    size_t used;  /* over all blocks, alignment included */
 };
 
-static Block *block_new(size_t size)
+/* Makes a block that holds @size the newest. False when memory ends. */
+static bool add_block(Arena *a, size_t size)
 {
-    Block *b = malloc(sizeof *b + size);
-
-    if (b)
-        *b = (Block){.size = size};
-    return b;
+    size_t wanted = a->newest ? a->newest->size * 2 : BLOCK_FIRST;
+    if (wanted > BLOCK_MAX)
+        wanted = BLOCK_MAX;
+    if (wanted < size)
+        wanted = size;
+    Block *b = malloc(sizeof(*b) + wanted);
+    if (!b)
+        return false;
+    *b = (Block){.older = a->newest, .size = wanted};
+    POISON(b->bytes, b->size);
+    a->newest = b;
+    return true;
 }
 
 Arena *arena_new(size_t limit_bytes)
 {
-    Arena *a = calloc(1, sizeof *a);
-    if (!a)
-        abort();
+    Arena *a = mem_alloc(sizeof(*a));
     a->limit = limit_bytes;
     return a;
-}
-
-/* Frees all blocks, but the oldest one when it is to be kept. */
-static void blocks_free(Arena *a, bool keep_first)
-{
-    Block *b = a->current;
-
-    while (b && (b->next || !keep_first)) {
-        Block *next = b->next;
-        free(b);
-        b = next;
-    }
-    a->current = b;
 }
 
 Arena *arena_free(Arena *a)
 {
     if (!a)
         return NULL;
-    blocks_free(a, false);
+    while (a->newest) {
+        Block *b = a->newest;
+        a->newest = b->older;
+        free(b);
+    }
     free(a);
     return NULL;
 }
 
 void arena_clear(Arena *a)
 {
-    blocks_free(a, true);
-    if (a->current)
-        a->current->used = 0;
+    while (a->newest && a->newest->older) {
+        Block *b = a->newest;
+        a->newest = b->older;
+        free(b);
+    }
+    if (a->newest) {
+        a->newest->used = 0;
+        POISON(a->newest->bytes, a->newest->size);
+    }
     a->used = 0;
 }
 
@@ -76,77 +100,73 @@ size_t arena_used_bytes(const Arena *a)
     return a->used;
 }
 
-static void *allocate(Arena *a, size_t size)
+/* Zeroed memory, or NULL when memory ends. */
+static void *take(Arena *a, size_t size)
 {
-    size_t padded;
-
-    if (__builtin_add_overflow(size, (size_t)(ARENA_ALIGN - 1), &padded))
+    if (size > (size_t)PTRDIFF_MAX / 2)
+        return NULL; /* no allocator gives that, and rounding up must not wrap */
+    size_t rounded = ((size ? size : 1) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    if ((!a->newest || a->newest->size - a->newest->used < rounded) && !add_block(a, rounded))
         return NULL;
-    padded &= ~(size_t)(ARENA_ALIGN - 1);
-    Block *b = a->current;
-    if (!b || b->size - b->used < padded) {
-        bool large = padded > ARENA_BLOCK / 4;
-        Block *fresh = block_new(large && b ? padded : padded > ARENA_BLOCK ? padded : ARENA_BLOCK);
-        if (!fresh)
-            return NULL;
-        if (large && b) { /* behind the current one, which still has room */
-            fresh->next = b->next;
-            b->next = fresh;
-        } else {
-            fresh->next = b;
-            a->current = fresh;
-        }
-        b = fresh;
-    }
-    void *p = b->bytes + b->used;
-    b->used += padded;
-    a->used += padded;
-    memset(p, 0, padded);
+    Block *b = a->newest;
+    char *p = b->bytes + b->used;
+    b->used += rounded;
+    a->used += rounded;
+    UNPOISON(p, size);
+    memset(p, 0, size);
     return p;
 }
 
 void *arena_alloc(Arena *a, size_t size)
 {
-    void *p = allocate(a, size);
+    void *p = take(a, size);
     if (!p)
-        abort();
+        abort(); /* GCOV_EXCL_LINE: the caller bounded it, so memory has ended */
     return p;
+}
+
+void *arena_alloc_array(Arena *a, size_t item_size, size_t n)
+{
+    size_t size;
+    bool overflow = __builtin_mul_overflow(item_size, n, &size);
+    return arena_alloc(a, overflow ? SIZE_MAX : size);
 }
 
 void *arena_try_alloc(Arena *a, size_t size)
 {
-    if (a->limit && (size > a->limit || a->used > a->limit - size))
+    if (a->limit > 0 && (a->used > a->limit || size > a->limit - a->used))
         return NULL;
-    return allocate(a, size);
+    return take(a, size);
 }
 
 Slice arena_dup(Arena *a, Slice s)
 {
     if (!s.ptr)
-        return s;
-    char *p = arena_alloc(a, s.len + 1);
-    if (s.len > 0)
-        memcpy(p, s.ptr, s.len);
-    return slice_from(p, s.len);
+        return SLICE_NULL;
+    char *copy = arena_alloc(a, s.len + 1);
+    memcpy(copy, s.ptr, s.len);
+    return slice_from(copy, s.len);
 }
 
 char *arena_strdup(Arena *a, const char *s)
 {
-    return (char *)(uintptr_t)arena_dup(a, slice_cstr(s)).ptr; /* ours: not const */
+    if (!s)
+        return NULL;
+    size_t size = strlen(s) + 1;
+    return memcpy(arena_alloc(a, size), s, size);
 }
 
 char *arena_printf(Arena *a, const char *format, ...)
 {
     va_list args;
-
     va_start(args, format);
-    int length = vsnprintf(NULL, 0, format, args);
+    va_list again;
+    va_copy(again, args);
+    int n = vsnprintf(NULL, 0, format, args);
     va_end(args);
-    if (length < 0)
-        abort();
-    char *p = arena_alloc(a, (size_t)length + 1);
-    va_start(args, format);
-    (void)vsnprintf(p, (size_t)length + 1, format, args); /* measured above */
-    va_end(args);
-    return p;
+    assert(n >= 0); /* only wide characters and INT_MAX can fail, and we print neither */
+    char *text = arena_alloc(a, (size_t)n + 1);
+    (void)vsnprintf(text, (size_t)n + 1, format, again);
+    va_end(again);
+    return text;
 }

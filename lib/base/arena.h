@@ -18,11 +18,12 @@ DEFINE_CLEANUP(Arena *, arena_free)
 void arena_clear(Arena *a); /* everything allocated is gone; the first block is kept for reuse */
 size_t arena_used_bytes(const Arena *a);
 
-void *arena_alloc(Arena *a, size_t size);     /* zeroed, aligned for any type */
-void *arena_try_alloc(Arena *a, size_t size); /* NULL at the limit or when memory ends */
-Slice arena_dup(Arena *a, Slice s);           /* copies, NUL-terminated behind len; absent stays absent */
-char *arena_strdup(Arena *a, const char *s);  /* NULL stays NULL */
+void *arena_alloc(Arena *a, size_t size);                      /* zeroed, aligned for any type */
+void *arena_alloc_array(Arena *a, size_t item_size, size_t n); /* the same; the product is checked */
+void *arena_try_alloc(Arena *a, size_t size);                  /* NULL at the limit or when memory ends */
+Slice arena_dup(Arena *a, Slice s);          /* copies, NUL-terminated behind len; absent stays absent */
+char *arena_strdup(Arena *a, const char *s); /* NULL stays NULL */
 char *arena_printf(Arena *a, const char *format, ...) PRINTF_LIKE(2, 3);
 
 #define arena_new_object(arena, type)   ((type *)arena_alloc((arena), sizeof(type)))
-#define arena_new_array(arena, type, n) ((type *)arena_alloc((arena), sizeof(type) * (n)))
+#define arena_new_array(arena, type, n) ((type *)arena_alloc_array((arena), sizeof(type), (n)))

@@ -1,18 +1,25 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Growing bytes: see buf.h. Invariant: ptr is NULL, or capacity > len and ptr[len] is NUL. */
+/*
+ * Growing byte buffer. Invariants: capacity 0 and ptr NULL together; otherwise len < capacity and ptr[len] == '\0'.
+ * An appended slice must not lie inside the buffer itself. One thread at a time.
+ */
 #include "lib/base/buf.h"
 
+#include <assert.h>
 #include <errno.h>
+#include <float.h>
 #include <math.h>
 #include <stdint.h>
 #include <stdio.h>
 
-enum { BUF_FIRST = 64 };
+#include "lib/base/c_locale.h"
+
+enum { CAPACITY_FIRST = 64 };
 
 void buf_done(Buf *b)
 {
     free(b->ptr);
-    *b = (Buf){.limit = b->limit};
+    *b = BUF_INIT_LIMIT(b->limit);
 }
 
 void buf_clear(Buf *b)
@@ -26,7 +33,7 @@ char *buf_take(Buf *b)
 {
     buf_reserve(b, 0);
     char *text = b->ptr;
-    *b = (Buf){.limit = b->limit};
+    *b = BUF_INIT_LIMIT(b->limit);
     return text;
 }
 
@@ -35,19 +42,17 @@ const char *buf_cstr(const Buf *b)
     return b->ptr ? b->ptr : "";
 }
 
-/* 0, or -ENOMEM with nothing changed. */
+/* -ENOMEM when memory ends; also for a size that no allocator could give, before the sum can wrap. */
 static int grow(Buf *b, size_t more)
 {
-    size_t needed, capacity = b->capacity ? b->capacity : BUF_FIRST;
-
-    if (__builtin_add_overflow(b->len, more, &needed) || __builtin_add_overflow(needed, 1, &needed))
-        return -ENOMEM;
-    if (b->ptr && needed <= b->capacity)
+    if (more < b->capacity - b->len)
         return 0;
-    while (capacity < needed)
-        if (__builtin_mul_overflow(capacity, 2, &capacity))
-            capacity = needed;
-    char *ptr = realloc(b->ptr, capacity);
+    bool possible = more < (size_t)PTRDIFF_MAX - b->len;
+    size_t needed = b->len + more + 1;
+    size_t capacity = b->capacity * 2 > needed ? b->capacity * 2 : needed;
+    if (capacity < CAPACITY_FIRST)
+        capacity = CAPACITY_FIRST;
+    char *ptr = possible ? realloc(b->ptr, capacity) : NULL;
     if (!ptr)
         return -ENOMEM;
     b->ptr = ptr;
@@ -59,28 +64,30 @@ static int grow(Buf *b, size_t more)
 void buf_reserve(Buf *b, size_t more)
 {
     if (grow(b, more) < 0)
-        abort();
+        abort(); /* GCOV_EXCL_LINE: the caller bounded it, so memory has ended */
 }
 
 int buf_try_reserve(Buf *b, size_t more)
 {
-    if (b->limit && (more > b->limit || b->len > b->limit - more))
+    if (b->limit > 0 && (b->len > b->limit || more > b->limit - b->len))
         return -E2BIG;
     return grow(b, more);
 }
 
-static void put(Buf *b, const void *bytes, size_t len)
+/* There is room. */
+static void put(Buf *b, Slice s)
 {
-    if (len > 0)
-        memcpy(b->ptr + b->len, bytes, len);
-    b->len += len;
+    if (s.len == 0)
+        return;
+    memcpy(b->ptr + b->len, s.ptr, s.len);
+    b->len += s.len;
     b->ptr[b->len] = '\0';
 }
 
 void buf_append(Buf *b, Slice s)
 {
     buf_reserve(b, s.len);
-    put(b, s.ptr, s.len);
+    put(b, s);
 }
 
 int buf_try_append(Buf *b, Slice s)
@@ -88,7 +95,7 @@ int buf_try_append(Buf *b, Slice s)
     int r = buf_try_reserve(b, s.len);
     if (r < 0)
         return r;
-    put(b, s.ptr, s.len);
+    put(b, s);
     return 0;
 }
 
@@ -102,43 +109,48 @@ void buf_append_char(Buf *b, char c)
     buf_append(b, slice_from(&c, 1));
 }
 
-void buf_vprintf(Buf *b, const char *format, va_list args)
-{
-    va_list again;
-
-    va_copy(again, args);
-    int length = vsnprintf(NULL, 0, format, again);
-    va_end(again);
-    if (length < 0)
-        abort(); /* a broken format: a programming error */
-    buf_reserve(b, (size_t)length);
-    (void)vsnprintf(b->ptr + b->len, (size_t)length + 1, format, args); /* measured above */
-    b->len += (size_t)length;
-}
-
 void buf_printf(Buf *b, const char *format, ...)
 {
     va_list args;
-
     va_start(args, format);
     buf_vprintf(b, format, args);
     va_end(args);
 }
 
-void buf_append_int64(Buf *b, int64_t value)
+void buf_vprintf(Buf *b, const char *format, va_list args)
 {
-    char digits[20];
-    size_t at = sizeof digits;
-    uint64_t rest = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
-
-    do
-        digits[--at] = (char)('0' + rest % 10);
-    while ((rest /= 10) != 0);
-    if (value < 0)
-        digits[--at] = '-';
-    buf_append(b, slice_from(digits + at, sizeof digits - at));
+    buf_reserve(b, 0);
+    size_t room = b->capacity - b->len;
+    va_list again;
+    va_copy(again, args);
+    int n = vsnprintf(b->ptr + b->len, room, format, args);
+    assert(n >= 0); /* only wide characters and INT_MAX can fail, and we print neither */
+    if ((size_t)n >= room) {
+        buf_reserve(b, (size_t)n);
+        (void)vsnprintf(b->ptr + b->len, (size_t)n + 1, format, again);
+    }
+    va_end(again);
+    b->len += (size_t)n;
 }
 
+void buf_append_int64(Buf *b, int64_t value)
+{
+    char text[20]; /* "-9223372036854775808" */
+    size_t at = sizeof(text);
+    uint64_t rest = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+    do {
+        text[--at] = (char)('0' + rest % 10);
+        rest /= 10;
+    } while (rest > 0);
+    if (value < 0)
+        text[--at] = '-';
+    buf_append(b, slice_from(text + at, sizeof(text) - at));
+}
+
+/*
+ * A normal double that has a decimal form of up to DBL_DIG digits prints as that form with %.15g (trailing zeros are
+ * dropped), so 15, 16, 17 find the shortest. Subnormal numbers have fewer digits than that and are tried from one.
+ */
 void buf_append_double(Buf *b, double value)
 {
     if (isnan(value)) {
@@ -146,85 +158,69 @@ void buf_append_double(Buf *b, double value)
         return;
     }
     if (isinf(value)) {
-        buf_append_cstr(b, value > 0 ? "Infinity" : "-Infinity");
+        buf_append_cstr(b, value < 0 ? "-Infinity" : "Infinity");
         return;
     }
-    /* Fewest of 15, 16 or 17 digits that read back to the same number. */
-    char text[40];
-    double back;
-    int length = 0;
-    for (int digits = 15; digits <= 17; digits++) {
-        length = snprintf(text, sizeof text, "%.*g", digits, value);
-        for (char *p = text; *p; p++)
-            if (*p == ',')
-                *p = '.'; /* another LC_NUMERIC */
-        if (slice_to_double(slice_from(text, (size_t)length), &back) && back == value)
-            break;
+    if (fabs(value) < 1e15 && (double)(int64_t)value == value && !signbit(value)) {
+        buf_append_int64(b, (int64_t)value); /* most of what counters and gauges hold */
+        return;
     }
-    buf_append(b, slice_from(text, (size_t)length));
+
+    char text[32]; /* "-1.2345678901234567e-308" */
+    locale_t before = uselocale(c_locale());
+    int precision = fabs(value) < DBL_MIN ? 1 : DBL_DIG;
+    do {
+        (void)snprintf(text, sizeof(text), "%.*g", precision, value);
+    } while (precision++ < DBL_DECIMAL_DIG && strtod(text, NULL) != value);
+    (void)uselocale(before);
+    buf_append_cstr(b, text);
 }
 
-/* Length of the UTF-8 sequence at the start of @s, 0 when it is not one. */
-static size_t utf8_length(Slice s)
-{
-    for (size_t n = 1; n <= 4 && n <= s.len; n++)
-        if (slice_is_utf8(slice_from(s.ptr, n)))
-            return n;
-    return 0;
-}
-
+/* Appends the escape of @c, which JSON does not allow as it is. */
 static void append_json_escape(Buf *b, unsigned char c)
 {
-    static const char names[] = "\bb\ff\nn\rr\tt\"\"\\\\";
-
-    for (const char *p = names; *p; p += 2)
-        if ((unsigned char)*p == c) {
-            buf_append(b, slice_from((const char[]){'\\', p[1]}, 2));
-            return;
-        }
-    buf_printf(b, "\\u%04x", c);
+    static const char *const short_forms[256] = {['"'] = "\\\"", ['\\'] = "\\\\", ['\b'] = "\\b", ['\f'] = "\\f",
+                                                 ['\n'] = "\\n", ['\r'] = "\\r",  ['\t'] = "\\t"};
+    if (short_forms[c])
+        buf_append_cstr(b, short_forms[c]);
+    else if (c < 0x20)
+        buf_printf(b, "\\u%04x", c);
+    else
+        buf_append_cstr(b, "\xEF\xBF\xBD"); /* U+FFFD: not UTF-8 */
 }
 
 void buf_append_json_string(Buf *b, Slice s)
 {
+    buf_reserve(b, s.len + 2);
     buf_append_char(b, '"');
-    while (s.len > 0) {
-        size_t plain = 0;
-        while (plain < s.len && (unsigned char)s.ptr[plain] >= 0x20 && (unsigned char)s.ptr[plain] < 0x7f &&
-               s.ptr[plain] != '"' && s.ptr[plain] != '\\')
-            plain++;
-        if (plain > 0) {
-            buf_append(b, slice_from(s.ptr, plain));
-            s = slice_skip(s, plain);
+    size_t plain = 0; /* length of the run at the front of s that can be copied as it is */
+    while (plain < s.len) {
+        unsigned char c = (unsigned char)s.ptr[plain];
+        size_t n = c < 0x80 ? (c >= 0x20 && c != '"' && c != '\\') : slice_utf8_length(slice_skip(s, plain));
+        if (n > 0) {
+            plain += n;
             continue;
         }
-        unsigned char c = (unsigned char)s.ptr[0];
-        size_t length = c < 0x80 ? 1 : utf8_length(s);
-        if (length == 0) {
-            buf_append_cstr(b, "\xef\xbf\xbd"); /* U+FFFD */
-            length = 1;
-        } else if (length == 1) {
-            append_json_escape(b, c);
-        } else {
-            buf_append(b, slice_from(s.ptr, length));
-        }
-        s = slice_skip(s, length);
+        buf_append(b, slice_from(s.ptr, plain));
+        append_json_escape(b, c);
+        s = slice_skip(s, plain + 1);
+        plain = 0;
     }
+    buf_append(b, s);
     buf_append_char(b, '"');
-}
-
-void buf_append_u8(Buf *b, uint8_t v)
-{
-    buf_append(b, slice_from(&v, 1));
 }
 
 static void append_le(Buf *b, uint64_t v, size_t bytes)
 {
-    uint8_t out[8];
-
+    char raw[8];
     for (size_t i = 0; i < bytes; i++)
-        out[i] = (uint8_t)(v >> (8 * i));
-    buf_append(b, slice_from(out, bytes));
+        raw[i] = (char)(v >> (8 * i));
+    buf_append(b, slice_from(raw, bytes));
+}
+
+void buf_append_u8(Buf *b, uint8_t v)
+{
+    append_le(b, v, 1);
 }
 
 void buf_append_u32le(Buf *b, uint32_t v)

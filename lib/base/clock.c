@@ -1,125 +1,150 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Time: see clock.h. */
+/* Clocks, and RFC 3339 in and out by the proleptic Gregorian calendar. Stateless, any thread. */
 #include "lib/base/clock.h"
 
-#include <stdio.h>
 #include <time.h>
 
-static Usec clock_read(clockid_t id)
+enum { SECS_PER_DAY = 86400 };
+
+static Usec read_clock(clockid_t id)
 {
     struct timespec t;
-
-    (void)clock_gettime(id, &t); /* cannot fail for these clocks */
+    (void)clock_gettime(id, &t); /* these two clocks always exist */
     return (Usec)t.tv_sec * USEC_PER_SEC + t.tv_nsec / 1000;
 }
 
 Usec clock_monotonic(void)
 {
-    return clock_read(CLOCK_MONOTONIC);
+    return read_clock(CLOCK_MONOTONIC);
 }
 
 Usec clock_wall(void)
 {
-    return clock_read(CLOCK_REALTIME);
+    return read_clock(CLOCK_REALTIME);
+}
+
+/* Days since 1970-01-01. The year is counted from March, so that the leap day is its last. */
+static int64_t days_from_date(int64_t year, int64_t month, int64_t day)
+{
+    int64_t y = month <= 2 ? year - 1 : year;
+    int64_t era = y / 400;
+    int64_t year_of_era = y - era * 400;
+    int64_t day_of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
+    return era * 146097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719468;
+}
+
+static void put_digits(char *at, int64_t value, int width)
+{
+    for (int i = width - 1; i >= 0; i--) {
+        at[i] = (char)('0' + value % 10);
+        value /= 10;
+    }
 }
 
 void clock_format_iso(Usec wall, char ret[CLOCK_ISO_SIZE])
 {
-    time_t seconds = (time_t)(wall / USEC_PER_SEC);
-    int micro = (int)(wall % USEC_PER_SEC);
-    struct tm t;
+    static const Usec last = (Usec)253402300800 * USEC_PER_SEC - 1; /* end of the year 9999 */
+    if (wall < 0)
+        wall = 0;
+    if (wall > last)
+        wall = last;
+    int64_t secs = wall / USEC_PER_SEC;
+    int64_t days = secs / SECS_PER_DAY + 719468; /* since 0000-03-01 */
+    int64_t era = days / 146097;
+    int64_t day_of_era = days - era * 146097;
+    int64_t year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+    int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    int64_t month = (5 * day_of_year + 2) / 153; /* from March */
+    int64_t day = day_of_year - (153 * month + 2) / 5 + 1;
+    month = month < 10 ? month + 3 : month - 9;
 
-    if (micro < 0) {
-        micro += (int)USEC_PER_SEC;
-        seconds--;
-    }
-    (void)gmtime_r(&seconds, &t); /* years beyond int do not fit into Usec */
-    (void)snprintf(ret, CLOCK_ISO_SIZE, "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ", (t.tm_year + 1900) % 10000u,
-                   t.tm_mon + 1, t.tm_mday, t.tm_hour, t.tm_min, t.tm_sec, micro);
+    memcpy(ret, "0000-00-00T00:00:00.000000Z", CLOCK_ISO_SIZE);
+    put_digits(ret, era * 400 + year_of_era + (month <= 2), 4);
+    put_digits(ret + 5, month, 2);
+    put_digits(ret + 8, day, 2);
+    put_digits(ret + 11, secs % SECS_PER_DAY / 3600, 2);
+    put_digits(ret + 14, secs % 3600 / 60, 2);
+    put_digits(ret + 17, secs % 60, 2);
+    put_digits(ret + 20, wall % USEC_PER_SEC, 6);
 }
 
-/* Takes @count digits off *s. */
-static bool take_digits(Slice *s, size_t count, int *ret)
+/* Takes exactly @width digits off the front of *s, then @end (unless NUL). */
+static bool take_number(Slice *s, size_t width, char end, int64_t *ret)
 {
-    int value = 0;
-
-    if (s->len < count)
+    if (s->len < width + (end != '\0') || (end != '\0' && s->ptr[width] != end))
         return false;
-    for (size_t i = 0; i < count; i++) {
-        if (s->ptr[i] < '0' || s->ptr[i] > '9')
-            return false;
-        value = value * 10 + (s->ptr[i] - '0');
-    }
-    *s = slice_skip(*s, count);
-    *ret = value;
+    uint64_t value;
+    if (!slice_to_uint64(slice_from(s->ptr, width), &value))
+        return false;
+    *ret = (int64_t)value;
+    *s = slice_skip(*s, width + (end != '\0'));
     return true;
 }
 
-static bool take_char(Slice *s, const char *any_of)
+static bool take_date(Slice *s, int64_t *ret_days)
 {
-    if (s->len == 0 || s->ptr[0] == '\0' || !strchr(any_of, s->ptr[0]))
+    static const char month_days[] = {31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    int64_t year, month, day;
+    if (!take_number(s, 4, '-', &year) || !take_number(s, 2, '-', &month) || !take_number(s, 2, '\0', &day))
         return false;
-    *s = slice_skip(*s, 1);
+    if (year < 1969 || month < 1 || month > 12 || day < 1 || day > month_days[month - 1])
+        return false; /* 1969 may be 1970 in UTC; the caller looks at the result */
+    bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    if (month == 2 && day == 29 && !leap)
+        return false;
+    *ret_days = days_from_date(year, month, day);
     return true;
 }
 
-/* ".123456789": digits beyond microseconds are dropped. */
+/* ".5" or ".123456789": microseconds, further digits are cut off. No fraction is 0. */
 static bool take_fraction(Slice *s, Usec *ret)
 {
-    Usec unit = USEC_PER_SEC / 10, value = 0;
-    size_t count = 0;
-
     *ret = 0;
-    if (!take_char(s, "."))
+    if (!slice_starts_with(*s, SLICE_LIT(".")))
         return true;
-    for (; s->len > 0 && s->ptr[0] >= '0' && s->ptr[0] <= '9'; count++, unit /= 10) {
-        value += (s->ptr[0] - '0') * unit;
-        *s = slice_skip(*s, 1);
-    }
-    *ret = value;
-    return count > 0;
+    *s = slice_skip(*s, 1);
+    size_t n = 0;
+    Usec unit = USEC_PER_SEC / 10;
+    for (; n < s->len && s->ptr[n] >= '0' && s->ptr[n] <= '9'; n++, unit /= 10)
+        *ret += (s->ptr[n] - '0') * unit;
+    *s = slice_skip(*s, n);
+    return n > 0;
 }
 
-static bool take_offset(Slice *s, Usec *ret)
+/* "Z" or "+02:00" as the whole rest; seconds east of Greenwich. */
+static bool take_offset(Slice s, int64_t *ret)
 {
-    int hours, minutes;
-
     *ret = 0;
-    if (take_char(s, "Zz"))
+    if (slice_eq(s, SLICE_LIT("Z")) || slice_eq(s, SLICE_LIT("z")))
         return true;
-    bool west = s->len > 0 && s->ptr[0] == '-';
-    if (!take_char(s, "+-") || !take_digits(s, 2, &hours) || !take_char(s, ":") || !take_digits(s, 2, &minutes) ||
-        hours > 23 || minutes > 59)
+    if (s.len != 6 || (s.ptr[0] != '+' && s.ptr[0] != '-'))
         return false;
-    *ret = (hours * 60 + minutes) * 60 * USEC_PER_SEC * (west ? -1 : 1);
+    int64_t sign = s.ptr[0] == '-' ? -1 : 1;
+    int64_t hours, minutes;
+    s = slice_skip(s, 1);
+    if (!take_number(&s, 2, ':', &hours) || !take_number(&s, 2, '\0', &minutes) || hours > 23 || minutes > 59)
+        return false;
+    *ret = sign * (hours * 3600 + minutes * 60);
     return true;
-}
-
-static int days_in_month(int year, int month)
-{
-    static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-
-    return days[month - 1] + (month == 2 && leap);
 }
 
 bool clock_parse_iso(Slice s, Usec *ret)
 {
-    struct tm t = {0};
-    int year, month, day;
-    Usec fraction, offset;
+    int64_t days, hour, minute, second, offset;
+    Usec fraction;
+    if (!take_date(&s, &days) || s.len == 0 || (s.ptr[0] != 'T' && s.ptr[0] != 't' && s.ptr[0] != ' '))
+        return false;
+    s = slice_skip(s, 1);
+    if (!take_number(&s, 2, ':', &hour) || !take_number(&s, 2, ':', &minute) || !take_number(&s, 2, '\0', &second))
+        return false;
+    if (!take_fraction(&s, &fraction) || !take_offset(s, &offset))
+        return false;
+    if (hour > 23 || minute > 59 || second > 60)
+        return false; /* 60: a leap second, which counts as the one after it */
 
-    if (!take_digits(&s, 4, &year) || !take_char(&s, "-") || !take_digits(&s, 2, &month) || !take_char(&s, "-") ||
-        !take_digits(&s, 2, &day) || !take_char(&s, "Tt ") || !take_digits(&s, 2, &t.tm_hour) || !take_char(&s, ":") ||
-        !take_digits(&s, 2, &t.tm_min) || !take_char(&s, ":") || !take_digits(&s, 2, &t.tm_sec) ||
-        !take_fraction(&s, &fraction) || !take_offset(&s, &offset) || s.len != 0)
+    Usec wall = (days * SECS_PER_DAY + hour * 3600 + minute * 60 + second - offset) * USEC_PER_SEC + fraction;
+    if (wall < 0 || wall >= (Usec)253402300800 * USEC_PER_SEC)
         return false;
-    if (year < 1970 || month < 1 || month > 12 || day < 1 || day > days_in_month(year, month) || t.tm_hour > 23 ||
-        t.tm_min > 59 || t.tm_sec > 60)
-        return false;
-    t.tm_year = year - 1900;
-    t.tm_mon = month - 1;
-    t.tm_mday = day;
-    *ret = (Usec)timegm(&t) * USEC_PER_SEC + fraction - offset;
+    *ret = wall;
     return true;
 }

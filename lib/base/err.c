@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Errors: see err.h. The table is errors.def. */
+/*
+ * Errors as values. Texts are formatted aside and then copied, so that an argument may point into the Err itself; bytes
+ * that are not UTF-8 (a server's message in another encoding) become '?', since details travel as JSON. errno is kept.
+ */
 #include "lib/base/err.h"
 
 #include <errno.h>
@@ -8,100 +11,92 @@
 #include <string.h>
 
 #include "lib/base/log.h"
+#include "lib/base/slice.h"
 
 typedef struct ErrRow {
-    const char *name;
     int number;
     int http_status;
     const char *slug;
     const char *text;
 } ErrRow;
 
-static const ErrRow rows[_ERR_CODE_MAX] = {
-#define ERROR(name, number, status, slug, text) [ERR_##name] = {#name, number, status, slug, text},
+static const ErrRow err_rows[_ERR_CODE_MAX] = {
+#define ERROR(name, number, status, slug, text) [ERR_##name] = {number, status, slug, text},
 #include "lib/base/errors.def"
 #undef ERROR
 };
 
-static const ErrRow *row_of(ErrCode code)
+static const ErrRow *row(ErrCode code)
 {
-    return &rows[(unsigned)code < _ERR_CODE_MAX ? code : ERR_INTERNAL];
+    return &err_rows[code < _ERR_CODE_MAX ? code : ERR_INTERNAL];
 }
 
-int err_code_errno(ErrCode code)
+/* Copies the C string @from of at most @size - 1 bytes; @was_cut allows an unfinished character at its end. */
+static void copy_utf8(char *to, size_t size, const char *from, bool was_cut)
 {
-    return row_of(code)->number;
+    Slice rest = slice_from(from, strnlen(from, size - 1));
+    size_t at = 0;
+    while (rest.len > 0) {
+        size_t n = slice_utf8_length(rest);
+        if (n == 0 && was_cut && rest.len < 4 && (unsigned char)rest.ptr[0] >= 0xC2)
+            break;
+        if (n == 0)
+            to[at++] = '?';
+        else
+            memcpy(to + at, rest.ptr, n);
+        at += n;
+        rest = slice_skip(rest, n ? n : 1);
+    }
+    to[at] = '\0';
 }
 
-int err_code_http_status(ErrCode code)
+static void format_into(char *to, size_t size, const char *format, va_list args)
 {
-    return row_of(code)->http_status;
+    char text[sizeof((Err *)0)->detail];
+    int n = vsnprintf(text, size < sizeof(text) ? size : sizeof(text), format, args);
+    if (n < 0)
+        text[0] = '\0'; /* GCOV_EXCL_LINE: only wide characters can fail */
+    copy_utf8(to, size, text, n >= (int)size);
 }
 
-const char *err_code_slug(ErrCode code)
+static void set_detail(Err *e, ErrCode code, const char *format, va_list args)
 {
-    return row_of(code)->slug;
-}
-
-const char *err_code_text(ErrCode code)
-{
-    return row_of(code)->text;
-}
-
-/* A text that was cut by its buffer may end inside a UTF-8 sequence: takes the incomplete one off. */
-static void cut_at_character(char *text, size_t size)
-{
-    size_t length = strlen(text);
-
-    if (length + 1 < size)
-        return;
-    size_t start = length;
-    while (start > 0 && length - start < 3 && ((unsigned char)text[start - 1] & 0xc0) == 0x80)
-        start--;
-    if (start == 0)
-        return;
-    unsigned char lead = (unsigned char)text[start - 1];
-    size_t needed = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : lead >= 0xc0 ? 2 : 1;
-    if (length - (start - 1) < needed)
-        text[start - 1] = '\0';
-}
-
-static void PRINTF_LIKE(3, 0) print_into(char *text, size_t size, const char *format, va_list args)
-{
-    (void)vsnprintf(text, size, format, args); /* cut by design */
-    cut_at_character(text, size);
+    char detail[sizeof(e->detail)];
+    format_into(detail, sizeof(detail), format, args);
+    *e = (Err){.code = code};
+    memcpy(e->detail, detail, sizeof(detail));
 }
 
 int err_set(Err *reterr, ErrCode code, const char *format, ...)
 {
+    int saved = errno;
     if (reterr) {
-        /* The arguments may point into *reterr: print first, then replace. */
-        Err made = {.code = code};
         va_list args;
         va_start(args, format);
-        print_into(made.detail, sizeof made.detail, format, args);
+        set_detail(reterr, code, format, args);
         va_end(args);
-        *reterr = made;
     }
-    return -err_code_errno(code);
+    errno = saved;
+    return -row(code)->number;
 }
 
 int err_set_errno(Err *reterr, ErrCode code, int number, const char *format, ...)
 {
+    int saved = errno;
     if (reterr) {
-        Err made = {.code = code};
         va_list args;
-        char reason[128];
         va_start(args, format);
-        print_into(made.detail, sizeof made.detail, format, args);
+        set_detail(reterr, code, format, args);
         va_end(args);
-        size_t length = strlen(made.detail);
-        /* GNU strerror_r: returns the text, perhaps not in the buffer. */
-        (void)snprintf(made.detail + length, sizeof made.detail - length, ": %s",
-                       strerror_r(number, reason, sizeof reason));
-        cut_at_character(made.detail, sizeof made.detail);
-        *reterr = made;
+
+        char reason[128];
+        char *text = strerror_r(number, reason, sizeof(reason));
+        size_t len = strlen(reterr->detail);
+        char joined[sizeof(reterr->detail)];
+        int n = snprintf(joined, sizeof(joined), "%.*s: %s", (int)len, reterr->detail, text);
+        copy_utf8(reterr->detail, sizeof(reterr->detail), joined, n >= (int)sizeof(joined));
     }
+    errno = saved;
     return -number;
 }
 
@@ -109,25 +104,31 @@ void err_hint(Err *reterr, const char *format, ...)
 {
     if (!reterr)
         return;
+    int saved = errno;
     va_list args;
     va_start(args, format);
-    print_into(reterr->hint, sizeof reterr->hint, format, args);
+    char hint[sizeof(reterr->hint)];
+    format_into(hint, sizeof(hint), format, args);
     va_end(args);
+    memcpy(reterr->hint, hint, sizeof(hint));
+    errno = saved;
 }
 
 void err_prefix(Err *reterr, const char *format, ...)
 {
     if (!reterr)
         return;
-    char text[sizeof reterr->detail];
+    int saved = errno;
     va_list args;
     va_start(args, format);
-    print_into(text, sizeof text, format, args);
+    char prefix[sizeof(reterr->detail)];
+    format_into(prefix, sizeof(prefix), format, args);
     va_end(args);
-    size_t room = sizeof text - strlen(text); /* what does not fit is cut by design */
-    (void)snprintf(text + strlen(text), room, ": %.*s", (int)room, reterr->detail);
-    cut_at_character(text, sizeof text);
-    memcpy(reterr->detail, text, sizeof text);
+
+    char joined[2 * sizeof(reterr->detail) + 2];
+    int n = snprintf(joined, sizeof(joined), "%s: %s", prefix, reterr->detail);
+    copy_utf8(reterr->detail, sizeof(reterr->detail), joined, n >= (int)sizeof(reterr->detail));
+    errno = saved;
 }
 
 void err_at(Err *reterr, uint32_t line, uint32_t column)
@@ -138,10 +139,33 @@ void err_at(Err *reterr, uint32_t line, uint32_t column)
     reterr->column = column;
 }
 
+int err_code_errno(ErrCode code)
+{
+    return row(code)->number;
+}
+
+int err_code_http_status(ErrCode code)
+{
+    return row(code)->http_status;
+}
+
+const char *err_code_slug(ErrCode code)
+{
+    return row(code)->slug;
+}
+
+const char *err_code_text(ErrCode code)
+{
+    return row(code)->text;
+}
+
 int err_trace_at(int r, const char *file, int line, const char *function)
 {
-    if (r < 0 && log_enabled(LOG_LEVEL_DEBUG))
-        log_write(LOG_LEVEL_DEBUG, file, line, "failing",
+    if (r < 0 && log_enabled(LOG_LEVEL_DEBUG)) {
+        int saved = errno;
+        log_write(LOG_LEVEL_DEBUG, file, line, "failure passes",
                   (const LogField[]){log_str("function", function), log_int("result", r), {.key = NULL}});
+        errno = saved;
+    }
     return r;
 }

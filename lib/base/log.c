@@ -1,239 +1,277 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Log lines: see log.h. Each line is built in a Buf and leaves in one write(2). */
+/*
+ * Log lines. A line is built in a buffer of its own and written under one mutex, so that lines of several threads never
+ * mix even where the kernel would split a long write(2). Level and counts are atomics; program and format are set
+ * before threads start.
+ */
 #include "lib/base/log.h"
 
 #include <errno.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <unistd.h>
 
 #include "lib/base/buf.h"
 
 static const char *const level_names[_LOG_LEVEL_MAX] = {
-    [LOG_LEVEL_DEBUG] = "debug", [LOG_LEVEL_INFO] = "info", [LOG_LEVEL_WARN] = "warn", [LOG_LEVEL_ERROR] = "error"};
-static const char *const level_labels[_LOG_LEVEL_MAX] = {
-    [LOG_LEVEL_DEBUG] = "DEBUG", [LOG_LEVEL_INFO] = "INFO ", [LOG_LEVEL_WARN] = "WARN ", [LOG_LEVEL_ERROR] = "ERROR"};
+    [LOG_LEVEL_DEBUG] = "debug",
+    [LOG_LEVEL_INFO] = "info",
+    [LOG_LEVEL_WARN] = "warn",
+    [LOG_LEVEL_ERROR] = "error",
+};
+static const char *const level_columns[_LOG_LEVEL_MAX] = {"DEBUG", "INFO ", "WARN ", "ERROR"};
 
-static const char *program_name = "pganalytics";
-static _Atomic int log_format = LOG_FORMAT_AUTO;
-static _Atomic int log_level = LOG_LEVEL_INFO;
-static _Atomic uint64_t line_counts[_LOG_LEVEL_MAX];
-static void (*capture)(void *arg, LogLevel level, Slice line);
+static const char *program_name = "";
+static bool as_json;
+static bool is_setup;
+static _Atomic int lowest_level = LOG_LEVEL_INFO;
+static _Atomic uint64_t counts[_LOG_LEVEL_MAX];
+
+static pthread_mutex_t output_mutex = PTHREAD_MUTEX_INITIALIZER;
+static void (*capture_fn)(void *arg, LogLevel level, Slice line); /* under output_mutex, as capture_arg */
 static void *capture_arg;
 
 const char *log_level_to_string(LogLevel level)
 {
-    return (unsigned)level < _LOG_LEVEL_MAX ? level_names[level] : "unknown";
+    return level_names[level];
 }
 
 bool log_level_from_string(Slice s, LogLevel *ret)
 {
-    for (int i = 0; i < _LOG_LEVEL_MAX; i++)
-        if (slice_eq_cstr(s, level_names[i])) {
-            *ret = (LogLevel)i;
-            return true;
-        }
+    for (int i = 0; i < _LOG_LEVEL_MAX; i++) {
+        if (!slice_eq_cstr(s, level_names[i]))
+            continue;
+        *ret = (LogLevel)i;
+        return true;
+    }
     return false;
 }
 
 void log_setup(const char *program, LogFormat format, LogLevel level)
 {
     program_name = program;
-    if (format == LOG_FORMAT_AUTO)
-        format = isatty(STDERR_FILENO) ? LOG_FORMAT_TEXT : LOG_FORMAT_JSON;
-    atomic_store(&log_format, (int)format);
-    atomic_store(&log_level, (int)level);
+    as_json = format == LOG_FORMAT_JSON || (format == LOG_FORMAT_AUTO && !isatty(STDERR_FILENO));
+    is_setup = true;
+    log_set_level(level);
 }
 
 void log_set_level(LogLevel level)
 {
-    atomic_store(&log_level, (int)level);
+    atomic_store_explicit(&lowest_level, (int)level, memory_order_relaxed);
 }
 
 bool log_enabled(LogLevel level)
 {
-    return (int)level >= atomic_load_explicit(&log_level, memory_order_relaxed);
+    return (int)level >= atomic_load_explicit(&lowest_level, memory_order_relaxed);
 }
 
 uint64_t log_count(LogLevel level)
 {
-    return atomic_load_explicit(&line_counts[level], memory_order_relaxed);
+    return atomic_load_explicit(&counts[level], memory_order_relaxed);
 }
 
 void log_capture(void (*on_line)(void *arg, LogLevel level, Slice line), void *arg)
 {
-    capture = on_line;
+    pthread_mutex_lock(&output_mutex);
+    capture_fn = on_line;
     capture_arg = arg;
+    pthread_mutex_unlock(&output_mutex);
 }
 
-static void append_json_key(Buf *out, const char *key)
+static void append_json_key(Buf *b, const char *key)
 {
-    buf_append_char(out, ',');
-    buf_append_json_string(out, slice_cstr(key));
-    buf_append_char(out, ':');
+    buf_append_char(b, ',');
+    buf_append_json_string(b, slice_cstr(key));
+    buf_append_char(b, ':');
 }
 
-static void append_json_string_member(Buf *out, const char *key, const char *value)
+static void append_json_pair(Buf *b, const char *key, const char *value)
 {
-    append_json_key(out, key);
-    buf_append_json_string(out, slice_cstr(value));
+    append_json_key(b, key);
+    buf_append_json_string(b, slice_cstr(value));
 }
 
-static void append_json_err(Buf *out, const Err *err)
+static void append_json_error(Buf *b, const Err *e)
 {
-    buf_append_cstr(out, "{\"code\":");
-    buf_append_json_string(out, slice_cstr(err_code_slug(err->code)));
-    append_json_string_member(out, "message", err->detail);
-    if (err->hint[0])
-        append_json_string_member(out, "hint", err->hint);
-    if (err->sqlstate[0])
-        append_json_string_member(out, "sqlstate", err->sqlstate);
-    if (err->line > 0)
-        buf_printf(out, ",\"line\":%u,\"column\":%u", err->line, err->column);
-    buf_append_char(out, '}');
+    buf_append_cstr(b, "{\"code\":");
+    buf_append_json_string(b, slice_cstr(err_code_slug(e->code)));
+    append_json_pair(b, "message", e->detail[0] ? e->detail : err_code_text(e->code));
+    if (e->hint[0])
+        append_json_pair(b, "hint", e->hint);
+    if (e->sqlstate[0])
+        append_json_pair(b, "sqlstate", e->sqlstate);
+    if (e->line > 0)
+        buf_printf(b, ",\"line\":%u,\"column\":%u", e->line, e->column);
+    buf_append_char(b, '}');
 }
 
-static void append_json_value(Buf *out, const LogField *f)
+static void append_json_value(Buf *b, const LogField *f)
 {
     switch (f->type) {
     case LOG_FIELD_STRING:
-        buf_append_json_string(out, f->value.string);
+        buf_append_json_string(b, f->value.string);
         break;
     case LOG_FIELD_INT:
-        buf_append_int64(out, f->value.integer);
+        buf_append_int64(b, f->value.integer);
         break;
     case LOG_FIELD_NUMBER:
         if (isfinite(f->value.number))
-            buf_append_double(out, f->value.number);
+            buf_append_double(b, f->value.number);
         else
-            buf_append_cstr(out, "null");
+            buf_append_cstr(b, "null"); /* JSON has no other word for it */
         break;
     case LOG_FIELD_BOOL:
-        buf_append_cstr(out, f->value.integer ? "true" : "false");
+        buf_append_cstr(b, f->value.integer ? "true" : "false");
         break;
     case LOG_FIELD_ERR:
-        append_json_err(out, f->value.err);
+        append_json_error(b, f->value.err);
         break;
     }
 }
 
-static void write_json(Buf *out, LogLevel level, const char *file, int line, const char *message,
-                       const LogField *fields)
+static void append_json_line(Buf *b, LogLevel level, const char *file, int line, const char *message,
+                             const LogField *fields)
 {
     char time[CLOCK_ISO_SIZE];
-
     clock_format_iso(clock_wall(), time);
-    buf_printf(out, "{\"time\":\"%s\",\"level\":\"%s\"", time, level_names[level]);
-    append_json_string_member(out, "program", program_name);
-    append_json_string_member(out, "message", message);
-    if (level == LOG_LEVEL_DEBUG)
-        buf_printf(out, ",\"source\":\"%s:%d\"", file, line);
-    for (; fields->key; fields++) {
-        append_json_key(out, fields->key);
-        append_json_value(out, fields);
+    buf_append_cstr(b, "{\"time\":");
+    buf_append_json_string(b, slice_cstr(time));
+    append_json_pair(b, "level", level_names[level]);
+    append_json_pair(b, "program", program_name);
+    append_json_pair(b, "message", message);
+    for (const LogField *f = fields; f && f->key; f++) {
+        append_json_key(b, f->key);
+        append_json_value(b, f);
     }
-    buf_append_cstr(out, "}");
+    if (level == LOG_LEVEL_DEBUG) {
+        append_json_key(b, "source");
+        buf_printf(b, "\"%s:%d\"", file, line);
+    }
+    buf_append_char(b, '}');
 }
 
-static void append_text_string(Buf *out, Slice s)
+/* As it is when that is one clear word, else as a JSON string: no value can forge a second line or field. */
+static void append_text_string(Buf *b, Slice s)
 {
     bool plain = s.len > 0;
-
-    for (size_t i = 0; plain && i < s.len; i++)
-        plain = (unsigned char)s.ptr[i] > ' ' && s.ptr[i] != '"' && s.ptr[i] != '=';
+    for (size_t i = 0; i < s.len && plain; i++)
+        plain = s.ptr[i] > ' ' && s.ptr[i] < 0x7F && s.ptr[i] != '"' && s.ptr[i] != '=' && s.ptr[i] != '\\';
     if (plain)
-        buf_append(out, s);
+        buf_append(b, s);
     else
-        buf_append_json_string(out, s);
+        buf_append_json_string(b, s);
 }
 
-static void append_text_err(Buf *out, const Err *err)
+static void append_text_pair(Buf *b, const char *key, const char *value)
 {
-    buf_append_json_string(out, slice_cstr(err->detail));
-    buf_printf(out, " code=%s", err_code_slug(err->code));
-    if (err->sqlstate[0])
-        buf_printf(out, " sqlstate=%s", err->sqlstate);
-    if (err->line > 0)
-        buf_printf(out, " line=%u column=%u", err->line, err->column);
-    if (err->hint[0]) {
-        buf_append_cstr(out, " hint=");
-        buf_append_json_string(out, slice_cstr(err->hint));
-    }
+    buf_printf(b, " %s=", key);
+    append_text_string(b, slice_cstr(value));
 }
 
-/* "2026-11-21 02:18:34.123 INFO  message key=value" */
-static void write_text(Buf *out, LogLevel level, const char *file, int line, const char *message,
-                       const LogField *fields)
+static void append_text_error(Buf *b, const LogField *f)
+{
+    const Err *e = f->value.err;
+    append_text_pair(b, f->key, e->detail[0] ? e->detail : err_code_text(e->code));
+    append_text_pair(b, "code", err_code_slug(e->code));
+    if (e->hint[0])
+        append_text_pair(b, "hint", e->hint);
+    if (e->sqlstate[0])
+        append_text_pair(b, "sqlstate", e->sqlstate);
+    if (e->line > 0)
+        buf_printf(b, " place=%u:%u", e->line, e->column);
+}
+
+static void append_text_line(Buf *b, LogLevel level, const char *file, int line, const char *message,
+                             const LogField *fields)
 {
     char time[CLOCK_ISO_SIZE];
-
     clock_format_iso(clock_wall(), time);
     time[10] = ' ';
-    buf_printf(out, "%.23s %s ", time, level_labels[level]);
-    buf_append_cstr(out, message);
-    for (; fields->key; fields++) {
-        buf_printf(out, " %s=", fields->key);
-        if (fields->type == LOG_FIELD_STRING)
-            append_text_string(out, fields->value.string);
-        else if (fields->type == LOG_FIELD_ERR)
-            append_text_err(out, fields->value.err);
+    buf_printf(b, "%.23s %s %s", time, level_columns[level], message);
+    for (const LogField *f = fields; f && f->key; f++) {
+        if (f->type == LOG_FIELD_ERR) {
+            append_text_error(b, f);
+            continue;
+        }
+        buf_printf(b, " %s=", f->key);
+        if (f->type == LOG_FIELD_STRING)
+            append_text_string(b, f->value.string);
         else
-            append_json_value(out, fields);
+            append_json_value(b, f);
     }
     if (level == LOG_LEVEL_DEBUG)
-        buf_printf(out, " (%s:%d)", file, line);
+        buf_printf(b, " source=%s:%d", file, line);
 }
 
-static void emit(Slice bytes)
+/* Whatever can be written is; a standard error that takes nothing leaves no place to say so. */
+static void write_line(Slice s)
 {
-    while (bytes.len > 0) {
-        ssize_t n = write(STDERR_FILENO, bytes.ptr, bytes.len);
+    while (s.len > 0) {
+        ssize_t n = write(STDERR_FILENO, s.ptr, s.len);
         if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return; /* nowhere left to say it */
-        bytes = slice_skip(bytes, (size_t)n);
+            continue; /* GCOV_EXCL_LINE: a signal at the right microsecond */
+        if (n < 0)
+            return;
+        s = slice_skip(s, (size_t)n);
     }
 }
 
 void log_write(LogLevel level, const char *file, int line, const char *message, const LogField *fields)
 {
-    _cleanup_buf_ Buf out = BUF_INIT;
-    bool text = atomic_load(&log_format) == LOG_FORMAT_TEXT;
+    int saved = errno;
+    _cleanup_buf_ Buf b = BUF_INIT;
+    if (is_setup ? as_json : !isatty(STDERR_FILENO))
+        append_json_line(&b, level, file, line, message, fields);
+    else
+        append_text_line(&b, level, file, line, message, fields);
+    atomic_fetch_add_explicit(&counts[level], 1, memory_order_relaxed);
 
-    atomic_fetch_add_explicit(&line_counts[level], 1, memory_order_relaxed);
-    (text ? write_text : write_json)(&out, level, file, line, message, fields);
-    if (capture) {
-        capture(capture_arg, level, buf_slice(&out));
-        return;
+    pthread_mutex_lock(&output_mutex);
+    if (capture_fn) {
+        capture_fn(capture_arg, level, buf_slice(&b));
+    } else {
+        buf_append_char(&b, '\n');
+        write_line(buf_slice(&b));
     }
-    buf_append_char(&out, '\n');
-    emit(buf_slice(&out));
+    pthread_mutex_unlock(&output_mutex);
+    errno = saved;
 }
 
-static const Usec complain_first = 10 * USEC_PER_SEC;
-static const Usec complain_longest = 3600 * USEC_PER_SEC;
+#define COMPLAIN_FIRST (10 * USEC_PER_SEC)
+#define COMPLAIN_LAST  (3600 * USEC_PER_SEC)
 
 bool complain_due(Complain *c, Usec now)
 {
-    if (!c->failing) {
-        *c = (Complain){.failing = true, .interval = complain_first, .last = now};
-        return true;
+    if (c->reset) {
+        c->held_back = 0;
+        c->reset = false;
     }
-    if (now - c->last < c->interval) {
+    bool repeated = c->failing;
+    c->failing = true;
+    if (c->interval > 0 && now - c->last < c->interval) {
         c->held_back++;
         return false;
     }
+    if (c->interval == 0 || !repeated)
+        c->interval = COMPLAIN_FIRST;
+    else
+        c->interval = c->interval * 2 < COMPLAIN_LAST ? c->interval * 2 : COMPLAIN_LAST;
     c->last = now;
-    c->interval = c->interval * 2 < complain_longest ? c->interval * 2 : complain_longest;
+    c->said = true;
+    c->reset = true;
     return true;
 }
 
 bool complain_recovered(Complain *c, Usec now)
 {
-    bool ended = c->failing;
-
-    *c = (Complain){.last = now};
-    return ended;
+    bool say = c->failing && c->said;
+    c->failing = false;
+    c->said = false;
+    if (say) {
+        c->interval = COMPLAIN_FIRST;
+        c->last = now;
+        c->reset = true;
+    }
+    return say;
 }

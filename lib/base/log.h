@@ -78,13 +78,17 @@ void log_write(LogLevel level, const char *file, int line, const char *message, 
 
 /*
  * For a failure that repeats: says it the first time, then at intervals that double from 10 s to 1 h with the number
- * left out, and once "recovered". complain_due() answers whether to log now; the caller then logs.
+ * left out, and once "recovered". complain_due() answers whether to log now; the caller then logs, held_back included.
+ * What fails again within 10 s of its recovery is held back too, so that flapping cannot fill the log.
+ * Zero-initialised is a thing that never failed.
  */
 typedef struct Complain {
     Usec interval;
-    Usec last;          /* monotonic */
+    Usec last;          /* monotonic; of the last line */
     uint64_t held_back; /* failures not logged since the last line */
     bool failing;
+    bool said;  /* this failure has been logged */
+    bool reset; /* held_back was handed out: the next failure counts from one */
 } Complain;
 
 bool complain_due(Complain *c, Usec now);       /* one more failure */

@@ -1,76 +1,76 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * Map: see map.h. Entries stand in a dense array in insertion order; an open-addressing table of indexes points into
- * it. Removing moves the last entry into the gap. Invariants: table_size is a power of two, at least 4/3 of the
- * entries; slots hold an entry's index + 1, or 0.
+ * Map: entries stand densely in the order of insertion; slots[] is an open-addressed table of entry numbers plus one,
+ * probed linearly (0 is free). Removing moves the last entry into the gap and closes the probe chain by shifting back,
+ * so there are no tombstones. Invariant: slots_count is 0 or a power of two above 4/3 of len. One thread at a time.
  */
 #include "lib/base/map.h"
 
 #include <pthread.h>
-#include <sodium.h>
-#include <stdint.h>
+#include <sodium/crypto_shorthash.h>
 
+#include "lib/base/memory.h"
 #include "lib/base/random.h"
-
-enum { MAP_FIRST = 16 };
+#include "lib/base/vec.h"
 
 typedef struct Entry {
-    char *key; /* owned, NUL-terminated behind length */
-    size_t key_length;
     uint64_t hash;
+    char *key; /* owned */
+    size_t key_len;
     void *value;
 } Entry;
 
+DEFINE_VEC(EntryVec, entry_vec, Entry)
+
 struct Map {
-    Entry *entries;
-    size_t count;
-    size_t capacity;
-    uint32_t *table;
-    size_t table_size;
     MapFreeFn on_free_value;
+    EntryVec entries;
+    uint32_t *slots;
+    size_t slots_count;
 };
 
-static uint8_t hash_key[crypto_shorthash_KEYBYTES];
-static pthread_once_t hash_key_once = PTHREAD_ONCE_INIT;
+enum { SLOTS_FIRST = 16 };
 
-static void hash_key_init(void)
+static pthread_once_t hash_key_once = PTHREAD_ONCE_INIT;
+static unsigned char hash_key[crypto_shorthash_KEYBYTES];
+
+static void make_hash_key(void)
 {
-    random_bytes(hash_key, sizeof hash_key);
+    random_bytes(hash_key, sizeof(hash_key));
 }
 
 static uint64_t hash_of(Slice key)
 {
-    uint64_t hash;
-
-    (void)crypto_shorthash((unsigned char *)&hash, (const unsigned char *)key.ptr, key.len, hash_key); /* never fails */
-    return hash;
+    (void)pthread_once(&hash_key_once, make_hash_key); /* cannot fail with a valid once */
+    union {
+        unsigned char bytes[crypto_shorthash_BYTES];
+        uint64_t number;
+    } hash;
+    (void)crypto_shorthash(hash.bytes, (const unsigned char *)(key.len ? key.ptr : ""), key.len, hash_key);
+    return hash.number;
 }
 
 Map *map_new(MapFreeFn on_free_value)
 {
-    (void)pthread_once(&hash_key_once, hash_key_init);
-    Map *m = calloc(1, sizeof *m);
-    if (!m)
-        abort();
+    Map *m = mem_alloc(sizeof(*m));
     m->on_free_value = on_free_value;
     return m;
 }
 
-static void value_free(const Map *m, void *value)
+static void free_entry(const Map *m, Entry *e)
 {
-    if (m->on_free_value && value)
-        m->on_free_value(value);
+    free(e->key);
+    if (m->on_free_value)
+        m->on_free_value(e->value);
 }
 
 void map_clear(Map *m)
 {
-    for (size_t i = 0; i < m->count; i++) {
-        free(m->entries[i].key);
-        value_free(m, m->entries[i].value);
-    }
-    m->count = 0;
-    if (m->table)
-        memset(m->table, 0, m->table_size * sizeof *m->table);
+    for (size_t i = 0; i < m->entries.len; i++)
+        free_entry(m, &m->entries.items[i]);
+    entry_vec_clear(&m->entries);
+    if (m->slots_count > 0)
+        memset(m->slots, 0, m->slots_count * sizeof(*m->slots));
 }
 
 Map *map_free(Map *m)
@@ -78,144 +78,135 @@ Map *map_free(Map *m)
     if (!m)
         return NULL;
     map_clear(m);
-    free(m->entries);
-    free(m->table);
+    entry_vec_done(&m->entries);
+    free(m->slots);
     free(m);
     return NULL;
 }
 
 size_t map_len(const Map *m)
 {
-    return m->count;
+    return m->entries.len;
 }
 
-/* The slot of @key, or the empty one where it would go. The table must not be empty. */
-static size_t slot_of(const Map *m, Slice key, uint64_t hash)
+/* The slot that holds @key, or the free one where it would go. The table has slots and at least one is free. */
+static size_t find_slot(const Map *m, Slice key, uint64_t hash)
 {
-    size_t mask = m->table_size - 1;
-
-    for (size_t slot = hash & mask;; slot = (slot + 1) & mask) {
-        if (m->table[slot] == 0)
-            return slot;
-        const Entry *e = &m->entries[m->table[slot] - 1];
-        if (e->hash == hash && slice_eq(slice_from(e->key, e->key_length), key))
-            return slot;
+    size_t mask = m->slots_count - 1;
+    for (size_t at = hash & mask;; at = (at + 1) & mask) {
+        if (m->slots[at] == 0)
+            return at;
+        const Entry *e = &m->entries.items[m->slots[at] - 1];
+        if (e->hash == hash && slice_eq(slice_from(e->key, e->key_len), key))
+            return at;
     }
 }
 
-static const Entry *entry_of(const Map *m, Slice key)
+static Entry *find(const Map *m, Slice key)
 {
-    if (m->count == 0)
+    if (m->entries.len == 0)
         return NULL;
-    uint32_t index = m->table[slot_of(m, key, hash_of(key))];
-    return index ? &m->entries[index - 1] : NULL;
+    uint32_t number = m->slots[find_slot(m, key, hash_of(key))];
+    return number ? &m->entries.items[number - 1] : NULL;
 }
 
 void *map_get(const Map *m, Slice key)
 {
-    const Entry *e = entry_of(m, key);
+    const Entry *e = find(m, key);
     return e ? e->value : NULL;
 }
 
 bool map_has(const Map *m, Slice key)
 {
-    return entry_of(m, key) != NULL;
+    return find(m, key) != NULL;
 }
 
-static void table_rebuild(Map *m, size_t size)
+static void put_number(Map *m, uint64_t hash, size_t number)
 {
-    uint32_t *table = calloc(size, sizeof *table);
-    if (!table || size > UINT32_MAX)
-        abort();
-    free(m->table);
-    m->table = table;
-    m->table_size = size;
-    for (size_t i = 0; i < m->count; i++) {
-        size_t slot = m->entries[i].hash & (size - 1);
-        while (table[slot] != 0)
-            slot = (slot + 1) & (size - 1);
-        table[slot] = (uint32_t)(i + 1);
-    }
+    size_t mask = m->slots_count - 1;
+    size_t at = hash & mask;
+    while (m->slots[at] != 0)
+        at = (at + 1) & mask;
+    m->slots[at] = (uint32_t)number;
 }
 
+/* Room for one more entry at a load of at most three quarters. */
 static void make_room(Map *m)
 {
-    if (m->count == m->capacity) {
-        size_t capacity = m->capacity ? m->capacity * 2 : MAP_FIRST;
-        Entry *entries = reallocarray(m->entries, capacity, sizeof *entries);
-        if (!entries)
-            abort();
-        m->entries = entries;
-        m->capacity = capacity;
-    }
-    if ((m->count + 1) * 4 > m->table_size * 3)
-        table_rebuild(m, m->table_size ? m->table_size * 2 : MAP_FIRST * 2);
+    if ((m->entries.len + 1) * 4 <= m->slots_count * 3)
+        return;
+    if (m->entries.len >= UINT32_MAX / 2)
+        abort(); /* GCOV_EXCL_LINE: entry numbers are 32 bits; that many would not fit in memory first */
+    free(m->slots);
+    m->slots_count = m->slots_count ? m->slots_count * 2 : SLOTS_FIRST;
+    m->slots = mem_alloc_array(sizeof(*m->slots), m->slots_count);
+    for (size_t i = 0; i < m->entries.len; i++)
+        put_number(m, m->entries.items[i].hash, i + 1);
 }
 
 void map_put(Map *m, Slice key, void *value)
 {
     make_room(m);
     uint64_t hash = hash_of(key);
-    size_t slot = slot_of(m, key, hash);
-    if (m->table[slot] != 0) {
-        Entry *e = &m->entries[m->table[slot] - 1];
-        if (e->value != value)
-            value_free(m, e->value);
+    size_t at = find_slot(m, key, hash);
+    if (m->slots[at] != 0) {
+        Entry *e = &m->entries.items[m->slots[at] - 1];
+        if (m->on_free_value && e->value != value)
+            m->on_free_value(e->value);
         e->value = value;
         return;
     }
-    char *copy = malloc(key.len + 1);
-    if (!copy)
-        abort();
-    if (key.len > 0)
-        memcpy(copy, key.ptr, key.len);
-    copy[key.len] = '\0';
-    m->entries[m->count] = (Entry){.key = copy, .key_length = key.len, .hash = hash, .value = value};
-    m->table[slot] = (uint32_t)++m->count;
+    (void)entry_vec_push(&m->entries,
+                         (Entry){.hash = hash, .key = mem_dup(key.ptr, key.len), .key_len = key.len, .value = value});
+    m->slots[at] = (uint32_t)m->entries.len;
 }
 
-/* Empties @slot and moves back those behind it that had to step over it. */
-static void slot_remove(Map *m, size_t slot)
+/* Frees slot @gap and moves back what was pushed past it by probing. */
+static void close_gap(Map *m, size_t gap)
 {
-    size_t mask = m->table_size - 1;
-
-    for (size_t next = (slot + 1) & mask; m->table[next] != 0; next = (next + 1) & mask) {
-        size_t home = m->entries[m->table[next] - 1].hash & mask;
-        if (((next - home) & mask) >= ((next - slot) & mask)) {
-            m->table[slot] = m->table[next];
-            slot = next;
-        }
+    size_t mask = m->slots_count - 1;
+    for (size_t at = (gap + 1) & mask; m->slots[at] != 0; at = (at + 1) & mask) {
+        size_t home = m->entries.items[m->slots[at] - 1].hash & mask;
+        if (((at - home) & mask) < ((at - gap) & mask))
+            continue; /* it would stand before its home */
+        m->slots[gap] = m->slots[at];
+        gap = at;
     }
-    m->table[slot] = 0;
+    m->slots[gap] = 0;
 }
 
 void *map_take(Map *m, Slice key)
 {
-    if (m->count == 0)
+    if (m->entries.len == 0)
         return NULL;
-    size_t slot = slot_of(m, key, hash_of(key));
-    uint32_t index = m->table[slot];
-    if (index == 0)
+    size_t at = find_slot(m, key, hash_of(key));
+    if (m->slots[at] == 0)
         return NULL;
-    slot_remove(m, slot);
-    Entry taken = m->entries[index - 1];
-    if (index != m->count) {
-        Entry *last = &m->entries[m->count - 1];
-        m->table[slot_of(m, slice_from(last->key, last->key_length), last->hash)] = index;
-        m->entries[index - 1] = *last;
+    size_t index = m->slots[at] - 1;
+    Entry *e = &m->entries.items[index];
+    void *value = e->value;
+    close_gap(m, at);
+    free(e->key);
+
+    size_t last = --m->entries.len;
+    if (index != last) {
+        *e = m->entries.items[last];
+        size_t mask = m->slots_count - 1;
+        size_t slot = e->hash & mask;
+        while (m->slots[slot] != last + 1)
+            slot = (slot + 1) & mask;
+        m->slots[slot] = (uint32_t)(index + 1);
     }
-    m->count--;
-    free(taken.key);
-    return taken.value;
+    return value;
 }
 
 bool map_next(const Map *m, size_t *at, Slice *ret_key, void **ret_value)
 {
-    if (*at >= m->count)
+    if (*at >= m->entries.len)
         return false;
-    const Entry *e = &m->entries[(*at)++];
+    const Entry *e = &m->entries.items[(*at)++];
     if (ret_key)
-        *ret_key = slice_from(e->key, e->key_length);
+        *ret_key = slice_from(e->key, e->key_len);
     if (ret_value)
         *ret_value = e->value;
     return true;

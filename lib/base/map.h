@@ -26,5 +26,6 @@ void map_put(Map *m, Slice key, void *value);
 /* Removes; returns the value without freeing it, NULL when absent. */
 void *map_take(Map *m, Slice key);
 
-/* for (size_t at = 0; map_next(m, &at, &key, &value);) ... ; do not insert or remove meanwhile. */
+/* for (size_t at = 0; map_next(m, &at, &key, &value);) ... ; do not insert or remove meanwhile.
+ * ret_key and ret_value may be NULL. */
 bool map_next(const Map *m, size_t *at, Slice *ret_key, void **ret_value);

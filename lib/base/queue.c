@@ -1,36 +1,56 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Bounded queue: see queue.h. A ring under one mutex; waiters use the monotonic clock. */
+/*
+ * Bounded queue between threads: a ring under one mutex. Invariants under the mutex: len <= capacity; items[] from
+ * first, len of them (round the end), are the queue, oldest first. Waiting uses the monotonic clock.
+ */
 #include "lib/base/queue.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <pthread.h>
+#include <time.h>
+
+#include "lib/base/memory.h"
 
 struct Queue {
-    pthread_mutex_t lock;
-    pthread_cond_t filled;
-    void **ring;
+    pthread_mutex_t mutex;
+    pthread_cond_t arrived; /* an item came, or closed */
+    void **items;
     size_t capacity;
     size_t first;
-    size_t count;
+    size_t len;
     bool closed;
 };
 
+/* The calls below fail only when misused, which the assertion is for. */
+static void lock(const Queue *q)
+{
+    int r = pthread_mutex_lock((pthread_mutex_t *)(uintptr_t)&q->mutex);
+    assert(r == 0);
+    (void)r;
+}
+
+static void unlock(const Queue *q)
+{
+    int r = pthread_mutex_unlock((pthread_mutex_t *)(uintptr_t)&q->mutex);
+    assert(r == 0);
+    (void)r;
+}
+
 Queue *queue_new(size_t capacity)
 {
-    Queue *q = calloc(1, sizeof *q);
-    pthread_condattr_t attributes;
-
     assert(capacity > 0);
-    if (!q || !(q->ring = calloc(capacity, sizeof *q->ring)))
-        abort();
+    Queue *q = mem_alloc(sizeof(*q));
+    q->items = mem_alloc_array(sizeof(*q->items), capacity);
     q->capacity = capacity;
-    /* These fail for lack of memory only, which Linux does not have here. */
-    (void)pthread_mutex_init(&q->lock, NULL);
-    (void)pthread_condattr_init(&attributes);
-    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    (void)pthread_cond_init(&q->filled, &attributes);
-    (void)pthread_condattr_destroy(&attributes);
+
+    pthread_condattr_t monotonic;
+    int r = pthread_mutex_init(&q->mutex, NULL);
+    r |= pthread_condattr_init(&monotonic);
+    r |= pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    r |= pthread_cond_init(&q->arrived, &monotonic);
+    r |= pthread_condattr_destroy(&monotonic);
+    assert(r == 0);
+    (void)r;
     return q;
 }
 
@@ -38,83 +58,81 @@ Queue *queue_free(Queue *q)
 {
     if (!q)
         return NULL;
-    assert(q->count == 0);
-    (void)pthread_cond_destroy(&q->filled);
-    (void)pthread_mutex_destroy(&q->lock);
-    free(q->ring);
+    assert(q->len == 0);                     /* whoever left items behind has lost them */
+    (void)pthread_cond_destroy(&q->arrived); /* nobody may wait any more */
+    (void)pthread_mutex_destroy(&q->mutex);
+    free(q->items);
     free(q);
     return NULL;
 }
 
 bool queue_try_push(Queue *q, void *item)
 {
-    (void)pthread_mutex_lock(&q->lock);
-    bool room = !q->closed && q->count < q->capacity;
-    if (room) {
-        q->ring[(q->first + q->count) % q->capacity] = item;
-        q->count++;
-        (void)pthread_cond_signal(&q->filled);
+    assert(item); /* NULL is how pop says "nothing" */
+    lock(q);
+    bool ok = !q->closed && q->len < q->capacity;
+    if (ok) {
+        q->items[(q->first + q->len) % q->capacity] = item;
+        q->len++;
+        (void)pthread_cond_signal(&q->arrived);
     }
-    (void)pthread_mutex_unlock(&q->lock);
-    return room;
+    unlock(q);
+    return ok;
 }
 
-/* With the lock held and count > 0. */
+/* With the mutex held and len > 0. */
 static void *take_first(Queue *q)
 {
-    void *item = q->ring[q->first];
-
+    void *item = q->items[q->first];
     q->first = (q->first + 1) % q->capacity;
-    q->count--;
+    q->len--;
     return item;
+}
+
+/* With the mutex held: waits for a signal or the deadline; false when the deadline has passed. */
+static bool wait_until(Queue *q, Usec deadline)
+{
+    if (deadline == USEC_NEVER)
+        return pthread_cond_wait(&q->arrived, &q->mutex) == 0;
+    if (deadline <= clock_monotonic())
+        return false;
+    struct timespec at = {.tv_sec = deadline / USEC_PER_SEC, .tv_nsec = deadline % USEC_PER_SEC * 1000};
+    (void)pthread_cond_timedwait(&q->arrived, &q->mutex, &at); /* the next round looks at the clock */
+    return true;
 }
 
 void *queue_pop(Queue *q, Usec deadline)
 {
-    void *item = NULL;
-
-    (void)pthread_mutex_lock(&q->lock);
-    int r = 0;
-    while (q->count == 0 && !q->closed && r != ETIMEDOUT) {
-        if (deadline == USEC_NEVER) {
-            (void)pthread_cond_wait(&q->filled, &q->lock);
-            continue;
-        }
-        struct timespec until = {.tv_sec = (time_t)(deadline / USEC_PER_SEC),
-                                 .tv_nsec = (long)(deadline % USEC_PER_SEC) * 1000};
-        r = pthread_cond_timedwait(&q->filled, &q->lock, &until);
-    }
-    if (q->count > 0)
-        item = take_first(q);
-    (void)pthread_mutex_unlock(&q->lock);
+    lock(q);
+    while (q->len == 0 && !q->closed && wait_until(q, deadline))
+        ;
+    void *item = q->len > 0 ? take_first(q) : NULL;
+    unlock(q);
     return item;
 }
 
 size_t queue_pop_many(Queue *q, void **ret_items, size_t max)
 {
     size_t n = 0;
-
-    (void)pthread_mutex_lock(&q->lock);
-    while (n < max && q->count > 0)
+    lock(q);
+    while (n < max && q->len > 0)
         ret_items[n++] = take_first(q);
-    (void)pthread_mutex_unlock(&q->lock);
+    unlock(q);
     return n;
 }
 
 void queue_close(Queue *q)
 {
-    (void)pthread_mutex_lock(&q->lock);
+    lock(q);
     q->closed = true;
-    (void)pthread_cond_broadcast(&q->filled);
-    (void)pthread_mutex_unlock(&q->lock);
+    (void)pthread_cond_broadcast(&q->arrived);
+    unlock(q);
 }
 
 size_t queue_len(const Queue *q)
 {
-    Queue *unlocked = (Queue *)(uintptr_t)q; /* the lock is no part of the value */
-
-    (void)pthread_mutex_lock(&unlocked->lock);
-    size_t n = q->count;
-    (void)pthread_mutex_unlock(&unlocked->lock);
-    return n;
+    lock(q);
+    size_t len = q->len;
+    unlock(q);
+    return len;
 }

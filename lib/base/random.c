@@ -1,57 +1,64 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Randomness: see random.h. */
+/* Random numbers from getrandom(2). Stateless, any thread. */
 #include "lib/base/random.h"
 
+#include <assert.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
 
 void random_bytes(void *ret, size_t len)
 {
-    unsigned char *at = ret;
-
+    char *at = ret;
     while (len > 0) {
-        ssize_t got = getrandom(at, len, 0);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0)
-            abort();
-        at += got;
-        len -= (size_t)got;
+        ssize_t n = getrandom(at, len, 0);
+        if (n < 0 && errno == EINTR)
+            continue; /* GCOV_EXCL_LINE: only before the generator is seeded, or for long reads */
+        if (n < 0)
+            abort(); /* GCOV_EXCL_LINE: without randomness no key of ours would be one */
+        at += n;
+        len -= (size_t)n;
     }
 }
 
 uint64_t random_below(uint64_t bound)
 {
-    /* Values below this many would be more likely than others. */
-    uint64_t uneven = (0 - bound) % bound, value;
-
-    do
-        random_bytes(&value, sizeof value);
-    while (value < uneven);
-    return value % bound;
+    assert(bound > 0);
+    uint64_t unfair = (0 - bound) % bound; /* 2^64 mod bound: so many of the smallest numbers are one too often */
+    uint64_t number;
+    do {
+        random_bytes(&number, sizeof(number));
+    } while (number < unfair);
+    return number % bound;
 }
 
 void random_uuid(char ret[RANDOM_UUID_SIZE])
 {
-    unsigned char b[16];
+    static const char hex[] = "0123456789abcdef";
+    unsigned char raw[16];
+    random_bytes(raw, sizeof(raw));
+    raw[6] = (raw[6] & 0x0F) | 0x40; /* version 4 */
+    raw[8] = (raw[8] & 0x3F) | 0x80; /* variant of RFC 9562 */
 
-    random_bytes(b, sizeof b);
-    b[6] = (unsigned char)((b[6] & 0x0f) | 0x40);
-    b[8] = (unsigned char)((b[8] & 0x3f) | 0x80);
-    (void)snprintf(ret, RANDOM_UUID_SIZE, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0],
-                   b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
+    char *at = ret;
+    for (size_t i = 0; i < sizeof(raw); i++) {
+        if (i == 4 || i == 6 || i == 8 || i == 10)
+            *at++ = '-';
+        *at++ = hex[raw[i] >> 4];
+        *at++ = hex[raw[i] & 0x0F];
+    }
+    *at = '\0';
 }
 
 Usec backoff_next(Backoff *b)
 {
-    unsigned doublings = b->attempt++;
-    Usec ceiling = b->base;
-
-    while (doublings-- > 0 && ceiling < b->cap)
-        ceiling *= 2;
-    if (ceiling > b->cap)
-        ceiling = b->cap;
-    return (Usec)random_below((uint64_t)ceiling + 1);
+    Usec most = b->base;
+    for (unsigned i = 0; i < b->attempt && most < b->cap; i++)
+        if (__builtin_mul_overflow(most, 2, &most))
+            most = b->cap;
+    if (most > b->cap)
+        most = b->cap;
+    if (b->attempt < UINT32_MAX)
+        b->attempt++;
+    return (Usec)random_below((uint64_t)most + 1);
 }

@@ -1,22 +1,20 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Slices: see slice.h. */
+/* Slices: comparing, cutting, UTF-8, and the numbers people and PostgreSQL write. Pure functions, any thread. */
 #include "lib/base/slice.h"
 
-#include <errno.h>
-#include <locale.h>
-#include <pthread.h>
+#include <math.h>
 #include <stdlib.h>
 
+#include "lib/base/c_locale.h"
 #include "lib/base/clock.h"
 
 int slice_compare(Slice a, Slice b)
 {
     size_t common = a.len < b.len ? a.len : b.len;
-    int order = common ? memcmp(a.ptr, b.ptr, common) : 0;
-
+    int order = common > 0 ? memcmp(a.ptr, b.ptr, common) : 0;
     if (order != 0)
-        return order;
-    return a.len < b.len ? -1 : a.len > b.len;
+        return order < 0 ? -1 : 1;
+    return (a.len > b.len) - (a.len < b.len);
 }
 
 bool slice_starts_with(Slice s, Slice prefix)
@@ -45,76 +43,104 @@ Slice slice_trim(Slice s)
 
 Slice slice_skip(Slice s, size_t n)
 {
-    if (n >= s.len)
-        return slice_from(s.ptr ? s.ptr + s.len : NULL, 0);
-    return slice_from(s.ptr + n, s.len - n);
+    if (n > s.len)
+        n = s.len;
+    return (Slice){.ptr = n > 0 ? s.ptr + n : s.ptr, .len = s.len - n};
 }
 
 Slice slice_split(Slice *rest, char separator)
 {
-    Slice whole = *rest;
-    const char *at = whole.len ? memchr(whole.ptr, separator, whole.len) : NULL;
-
+    Slice all = *rest;
+    const char *at = all.len > 0 ? memchr(all.ptr, separator, all.len) : NULL;
     if (!at) {
         *rest = SLICE_NULL;
-        return whole;
+        return all;
     }
-    size_t length = (size_t)(at - whole.ptr);
-    *rest = slice_from(at + 1, whole.len - length - 1);
-    return slice_from(whole.ptr, length);
+    size_t len = (size_t)(at - all.ptr);
+    *rest = slice_skip(all, len + 1);
+    return slice_from(all.ptr, len);
 }
 
 ptrdiff_t slice_find(Slice s, Slice needle)
 {
     if (needle.len == 0)
         return 0;
-    if (s.len == 0)
-        return -1;
-    const char *at = memmem(s.ptr, s.len, needle.ptr, needle.len);
+    const char *at = s.len >= needle.len ? memmem(s.ptr, s.len, needle.ptr, needle.len) : NULL;
     return at ? at - s.ptr : -1;
 }
 
-/* Length of the well-formed sequence at @p of at most @left bytes, 0 when there is none. Unicode, table 3-7. */
-static size_t utf8_sequence(const unsigned char *p, size_t left)
+/* The table of well-formed byte sequences of the Unicode standard (table 3-7), row by row. */
+size_t slice_utf8_length(Slice s)
 {
-    unsigned char c = p[0];
-    size_t need = c < 0x80 ? 1 : c < 0xc2 ? 0 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : c < 0xf5 ? 4 : 0;
+    if (s.len == 0)
+        return 0;
+    const unsigned char *p = (const unsigned char *)s.ptr;
+    unsigned char low = 0x80;
+    unsigned char high = 0xBF;
+    size_t n;
+    if (p[0] < 0x80)
+        return 1;
+    else if (p[0] >= 0xC2 && p[0] <= 0xDF)
+        n = 2;
+    else if (p[0] >= 0xE0 && p[0] <= 0xEF)
+        n = 3;
+    else if (p[0] >= 0xF0 && p[0] <= 0xF4)
+        n = 4;
+    else
+        return 0;
 
-    if (need == 0 || need > left)
+    if (p[0] == 0xE0)
+        low = 0xA0; /* shorter forms exist below */
+    else if (p[0] == 0xED)
+        high = 0x9F; /* surrogates above */
+    else if (p[0] == 0xF0)
+        low = 0x90;
+    else if (p[0] == 0xF4)
+        high = 0x8F; /* U+10FFFF is the last */
+
+    if (s.len < n || p[1] < low || p[1] > high)
         return 0;
-    for (size_t i = 1; i < need; i++)
-        if ((p[i] & 0xc0) != 0x80)
+    for (size_t i = 2; i < n; i++)
+        if ((p[i] & 0xC0) != 0x80)
             return 0;
-    if ((c == 0xe0 && p[1] < 0xa0) || (c == 0xed && p[1] > 0x9f) || (c == 0xf0 && p[1] < 0x90) ||
-        (c == 0xf4 && p[1] > 0x8f))
-        return 0;
-    return need;
+    return n;
 }
 
 bool slice_is_utf8(Slice s)
 {
-    const unsigned char *p = (const unsigned char *)s.ptr;
-
-    for (size_t at = 0; at < s.len;) {
-        size_t length = utf8_sequence(p + at, s.len - at);
-        if (length == 0)
+    while (s.len > 0) {
+        size_t n = slice_utf8_length(s);
+        if (n == 0)
             return false;
-        at += length;
+        s = slice_skip(s, n);
     }
     return true;
 }
 
-bool slice_to_uint64(Slice s, uint64_t *ret)
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+/* Takes digits off the front of *s. False: none, or above UINT64_MAX. */
+static bool take_uint64(Slice *s, uint64_t *ret)
 {
     uint64_t value = 0;
-
-    if (s.len == 0)
-        return false;
-    for (size_t i = 0; i < s.len; i++) {
-        unsigned digit = (unsigned)(unsigned char)s.ptr[i] - '0';
-        if (digit > 9 || __builtin_mul_overflow(value, 10, &value) || __builtin_add_overflow(value, digit, &value))
+    size_t i = 0;
+    for (; i < s->len && is_digit(s->ptr[i]); i++)
+        if (__builtin_mul_overflow(value, 10u, &value) ||
+            __builtin_add_overflow(value, (unsigned)(s->ptr[i] - '0'), &value))
             return false;
-    }
+    *s = slice_skip(*s, i);
+    *ret = value;
+    return i > 0;
+}
+
+bool slice_to_uint64(Slice s, uint64_t *ret)
+{
+    uint64_t value;
+    if (!take_uint64(&s, &value) || s.len > 0)
+        return false;
     *ret = value;
     return true;
 }
@@ -122,129 +148,158 @@ bool slice_to_uint64(Slice s, uint64_t *ret)
 bool slice_to_int64(Slice s, int64_t *ret)
 {
     bool negative = s.len > 0 && s.ptr[0] == '-';
-    bool sign = negative || (s.len > 0 && s.ptr[0] == '+');
     uint64_t value;
-
-    if (!slice_to_uint64(sign ? slice_skip(s, 1) : s, &value))
+    if (!slice_to_uint64(slice_skip(s, negative), &value))
         return false;
-    if (negative) {
-        if (value > (uint64_t)INT64_MAX + 1)
-            return false;
-        *ret = (int64_t)(0 - value);
-        return true;
-    }
-    if (value > INT64_MAX)
+    if (value > (uint64_t)INT64_MAX + negative)
         return false;
-    *ret = (int64_t)value;
+    *ret = negative ? (int64_t)(0 - value) : (int64_t)value;
     return true;
 }
 
-static locale_t c_locale;
-static pthread_once_t c_locale_once = PTHREAD_ONCE_INIT;
-
-static void c_locale_init(void)
+static size_t count_digits(Slice s)
 {
-    c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+    size_t n = 0;
+    while (n < s.len && is_digit(s.ptr[n]))
+        n++;
+    return n;
+}
+
+/* -?digits[.digits][e[+-]digits], nothing else: no hexadecimal, no "inf", no white space, which strtod() would take. */
+static bool is_decimal(Slice s)
+{
+    if (slice_starts_with(s, SLICE_LIT("-")))
+        s = slice_skip(s, 1);
+    size_t n = count_digits(s);
+    if (n == 0)
+        return false;
+    s = slice_skip(s, n);
+    if (slice_starts_with(s, SLICE_LIT("."))) {
+        n = count_digits(slice_skip(s, 1));
+        if (n == 0)
+            return false;
+        s = slice_skip(s, n + 1);
+    }
+    if (s.len > 0 && (s.ptr[0] == 'e' || s.ptr[0] == 'E')) {
+        s = slice_skip(s, 1);
+        if (s.len > 0 && (s.ptr[0] == '+' || s.ptr[0] == '-'))
+            s = slice_skip(s, 1);
+        n = count_digits(s);
+        if (n == 0)
+            return false;
+        s = slice_skip(s, n);
+    }
+    return s.len == 0;
 }
 
 bool slice_to_double(Slice s, double *ret)
 {
-    char text[400]; /* 1.8e308 written out has 309 digits */
-    char *end;
+    if (slice_eq(s, SLICE_LIT("NaN"))) {
+        *ret = (double)NAN;
+        return true;
+    }
+    if (slice_eq(s, SLICE_LIT("Infinity")) || slice_eq(s, SLICE_LIT("-Infinity"))) {
+        *ret = s.ptr[0] == '-' ? (double)-INFINITY : (double)INFINITY;
+        return true;
+    }
 
-    if (s.len == 0 || s.len >= sizeof text || is_space(s.ptr[0]))
-        return false;
-    /* strtod also takes hexadecimal and "inf..." forms that PostgreSQL does not write. */
-    if (memchr(s.ptr, 'x', s.len) || memchr(s.ptr, 'X', s.len) || memchr(s.ptr, '(', s.len))
+    char text[1100]; /* the exact decimal form of any double is shorter */
+    if (s.len >= sizeof(text) || !is_decimal(s))
         return false;
     memcpy(text, s.ptr, s.len);
     text[s.len] = '\0';
-    (void)pthread_once(&c_locale_once, c_locale_init);
-    errno = 0;
-    double value = strtod_l(text, &end, c_locale);
-    if (end != text + s.len || (errno == ERANGE && (value > 1 || value < -1)))
+
+    double value = strtod_l(text, NULL, c_locale());
+    if (isinf(value))
         return false;
     *ret = value;
     return true;
 }
 
-typedef struct UnitRow {
+typedef struct Unit {
     const char *name;
     uint64_t factor;
-} UnitRow;
+} Unit;
 
-/* "12kB": the number, then one of @units; none means @bare. */
-static bool number_with_unit(Slice s, const UnitRow *units, size_t count, uint64_t bare, uint64_t *ret)
+/* "number [spaces] unit"; the empty unit is a row like the others. Result at most @max. */
+static bool to_scaled(Slice s, const Unit *units, size_t units_count, uint64_t max, uint64_t *ret)
 {
-    size_t digits = 0;
-    uint64_t number, factor = bare;
-
-    while (digits < s.len && s.ptr[digits] >= '0' && s.ptr[digits] <= '9')
-        digits++;
-    if (!slice_to_uint64(slice_from(s.ptr, digits), &number))
+    uint64_t value;
+    if (!take_uint64(&s, &value))
         return false;
-    Slice unit = slice_trim(slice_skip(s, digits));
-    if (unit.len > 0) {
-        factor = 0;
-        for (size_t i = 0; i < count; i++)
-            if (slice_eq_cstr(unit, units[i].name))
-                factor = units[i].factor;
-        if (factor == 0)
+    while (s.len > 1 && s.ptr[0] == ' ')
+        s = slice_skip(s, 1);
+    for (size_t i = 0; i < units_count; i++) {
+        if (!slice_eq_cstr(s, units[i].name))
+            continue;
+        if (__builtin_mul_overflow(value, units[i].factor, &value) || value > max)
             return false;
+        *ret = value;
+        return true;
     }
-    return !__builtin_mul_overflow(number, factor, ret);
+    return false;
 }
 
 bool slice_to_bytes(Slice s, uint64_t *ret)
 {
-    static const UnitRow units[] = {
-        {"B", 1}, {"kB", 1 << 10}, {"MB", 1 << 20}, {"GB", 1 << 30}, {"TB", (uint64_t)1 << 40},
-    };
-
-    return number_with_unit(s, units, sizeof units / sizeof units[0], 1, ret);
+    static const Unit units[] = {
+        {"", 1}, {"B", 1}, {"kB", 1ull << 10}, {"MB", 1ull << 20}, {"GB", 1ull << 30}, {"TB", 1ull << 40}};
+    return to_scaled(s, units, sizeof(units) / sizeof(units[0]), UINT64_MAX, ret);
 }
 
 bool slice_to_duration(Slice s, int64_t *ret_usec)
 {
-    static const UnitRow units[] = {
-        {"us", 1},
-        {"ms", (uint64_t)USEC_PER_MSEC},
-        {"s", (uint64_t)USEC_PER_SEC},
-        {"m", (uint64_t)USEC_PER_SEC * 60},
-        {"min", (uint64_t)USEC_PER_SEC * 60},
-        {"h", (uint64_t)USEC_PER_SEC * 3600},
-        {"d", (uint64_t)USEC_PER_SEC * 86400},
-        {"w", (uint64_t)USEC_PER_SEC * 86400 * 7},
-        {"y", (uint64_t)USEC_PER_SEC * 86400 * 365},
-    };
+    static const uint64_t sec = (uint64_t)USEC_PER_SEC;
+    const Unit units[] = {{"", sec},
+                          {"us", 1},
+                          {"ms", (uint64_t)USEC_PER_MSEC},
+                          {"s", sec},
+                          {"m", 60 * sec},
+                          {"min", 60 * sec},
+                          {"h", 3600 * sec},
+                          {"d", 86400 * sec},
+                          {"w", 7 * 86400 * sec},
+                          {"y", 365 * 86400 * sec}};
     uint64_t value;
-
-    if (!number_with_unit(s, units, sizeof units / sizeof units[0], (uint64_t)USEC_PER_SEC, &value) ||
-        value > INT64_MAX)
+    if (!to_scaled(s, units, sizeof(units) / sizeof(units[0]), INT64_MAX, &value))
         return false;
     *ret_usec = (int64_t)value;
     return true;
 }
 
-enum { DISTANCE_WORD_MAX = 64 };
+enum { NAME_MAX_LEN = 128 };
 
+static size_t min3(size_t a, size_t b, size_t c)
+{
+    size_t low = a < b ? a : b;
+    return low < c ? low : c;
+}
+
+/* Optimal string alignment: the textbook table, of which three rows are kept. */
 size_t slice_distance(Slice a, Slice b, size_t limit)
 {
-    size_t row[DISTANCE_WORD_MAX + 1];
+    if (a.len > NAME_MAX_LEN || b.len > NAME_MAX_LEN)
+        return limit;
 
-    if (a.len > DISTANCE_WORD_MAX || b.len > DISTANCE_WORD_MAX)
-        return slice_eq(a, b) ? 0 : limit;
+    size_t rows[3][NAME_MAX_LEN + 1];
+    size_t *before = rows[0];
+    size_t *last = rows[1];
+    size_t *row = rows[2];
     for (size_t j = 0; j <= b.len; j++)
-        row[j] = j;
+        last[j] = j;
     for (size_t i = 1; i <= a.len; i++) {
-        size_t diagonal = row[0];
         row[0] = i;
         for (size_t j = 1; j <= b.len; j++) {
-            size_t replaced = diagonal + (a.ptr[i - 1] != b.ptr[j - 1]);
-            size_t best = row[j] + 1 < row[j - 1] + 1 ? row[j] + 1 : row[j - 1] + 1;
-            diagonal = row[j];
-            row[j] = replaced < best ? replaced : best;
+            bool same = a.ptr[i - 1] == b.ptr[j - 1];
+            row[j] = min3(last[j] + 1, row[j - 1] + 1, last[j - 1] + !same);
+            bool exchanged = i > 1 && j > 1 && a.ptr[i - 1] == b.ptr[j - 2] && a.ptr[i - 2] == b.ptr[j - 1];
+            if (exchanged && before[j - 2] + 1 < row[j])
+                row[j] = before[j - 2] + 1;
         }
+        size_t *oldest = before;
+        before = last;
+        last = row;
+        row = oldest;
     }
-    return row[b.len] < limit ? row[b.len] : limit;
+    return last[b.len] < limit ? last[b.len] : limit;
 }

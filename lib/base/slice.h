@@ -48,15 +48,18 @@ Slice slice_skip(Slice s, size_t n); /* without the first n bytes; empty when sh
 Slice slice_split(Slice *rest, char separator);
 ptrdiff_t slice_find(Slice s, Slice needle); /* byte offset or -1 */
 bool slice_is_utf8(Slice s);                 /* well-formed, no surrogates, no overlong forms */
+size_t slice_utf8_length(Slice s);           /* bytes of the character that s begins with; 0: not well-formed */
 
-/* Whole-slice numbers, locale-independent. False when anything is left over, out of range, or empty. */
+/* Whole-slice numbers, locale-independent, no leading '+'. False when anything is left over, out of range, or empty. */
 bool slice_to_int64(Slice s, int64_t *ret);
 bool slice_to_uint64(Slice s, uint64_t *ret);
-bool slice_to_double(Slice s, double *ret); /* accepts NaN, Infinity and -Infinity as PostgreSQL writes them */
+bool slice_to_double(Slice s, double *ret); /* also NaN, Infinity, -Infinity as PostgreSQL writes them */
 /* "256MB", "10kB", "4096": powers of 1024, PostgreSQL's unit names (B kB MB GB TB). */
 bool slice_to_bytes(Slice s, uint64_t *ret);
-/* "60", "60s", "15m", "500ms", "2h", "14d", "2y": a bare number means seconds. Result in microseconds. */
+/* "60", "60s", "15m" or "15min", "500ms", "2h", "14d", "2w", "2y" (365 days): a bare number means seconds.
+ * Result in microseconds. */
 bool slice_to_duration(Slice s, int64_t *ret_usec);
 
-/* Edit distance with a cap, for "did you mean". Returns @limit when it is at least that. */
+/* Edit distance with a cap, for "did you mean"; two exchanged neighbours are one edit. @limit when it is at least that,
+ * or when a name is longer than any of ours. */
 size_t slice_distance(Slice a, Slice b, size_t limit);

@@ -1,20 +1,16 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Growing arrays: see vec.h. */
+/* Growth of typed arrays; the rest is in the macro. Stateless. */
 #include "lib/base/vec.h"
 
 enum { VEC_FIRST = 8 };
 
 void *vec_grow(void *items, size_t *capacity, size_t needed, size_t item_size)
 {
-    size_t wanted = *capacity ? *capacity * 2 : VEC_FIRST, bytes;
-
-    if (wanted < needed)
-        wanted = needed;
-    if (__builtin_mul_overflow(wanted, item_size, &bytes))
-        abort();
-    void *grown = realloc(items, bytes);
+    size_t doubled = *capacity < VEC_FIRST ? VEC_FIRST : *capacity * 2;
+    size_t wanted = doubled > needed ? doubled : needed;
+    void *grown = reallocarray(items, wanted, item_size);
     if (!grown)
-        abort();
+        abort(); /* GCOV_EXCL_LINE: the caller bounded it, so memory has ended */
     *capacity = wanted;
     return grown;
 }
