@@ -6,7 +6,7 @@
  *     JsonReader r;  json_reader_init(&r, root, "", reterr);
  *     Slice name = json_take_string(&r, "name", 1, 200);
  *     Slice csr  = json_take_optional_string(&r, "csr", 16384);
- *     return json_reader_finish(&r);      // unknown members are an error, the nearest known one is named
+ *     return json_reader_finish(&r);      // unknown and repeated members are errors, the nearest known one is named
  *
  * One thread at a time. Writing is done with yyjson's mutable documents or Buf.
  */
@@ -36,9 +36,9 @@ enum { JSON_READER_MEMBERS_MAX = 32 };
 
 typedef struct JsonReader {
     yyjson_val *object;
-    const char *path;                  /* for messages: "" or "frames[3]" */
+    const char *path; /* for messages: "" or "frames[3]" */
     Err *reterr;
-    int result;                        /* 0, or the first failure */
+    int result; /* 0, or the first failure */
     const char *known[JSON_READER_MEMBERS_MAX];
     size_t known_count;
 } JsonReader;
@@ -51,6 +51,6 @@ Slice json_take_optional_string(JsonReader *r, const char *name, size_t max); /*
 int64_t json_take_int(JsonReader *r, const char *name, int64_t min, int64_t max);
 int64_t json_take_optional_int(JsonReader *r, const char *name, int64_t min, int64_t max, int64_t otherwise);
 bool json_take_optional_bool(JsonReader *r, const char *name, bool otherwise);
-yyjson_val *json_take_array(JsonReader *r, const char *name);           /* required */
-yyjson_val *json_take_optional(JsonReader *r, const char *name);        /* any type; NULL when absent or null */
+yyjson_val *json_take_array(JsonReader *r, const char *name);    /* required */
+yyjson_val *json_take_optional(JsonReader *r, const char *name); /* any type; NULL when absent or null */
 int json_reader_finish(JsonReader *r) MUST_CHECK;

@@ -28,10 +28,10 @@ typedef struct Histogram {
     const char *name;
     const char *labels;
     const char *help;
-    const double *bounds;                      /* ascending upper bounds, at most HISTOGRAM_BUCKETS_MAX */
+    const double *bounds; /* ascending upper bounds, at most HISTOGRAM_BUCKETS_MAX */
     unsigned bounds_count;
     _Atomic uint64_t buckets[HISTOGRAM_BUCKETS_MAX + 1];
-    _Atomic uint64_t sum_micro;                /* of the observed values, in millionths */
+    _Atomic uint64_t sum_micro; /* of the observed values, in millionths */
 } Histogram;
 
 static inline void counter_add(Counter *c, uint64_t n)
@@ -55,5 +55,5 @@ typedef struct TelemetryEntry {
 
 /* Prometheus text exposition 0.0.4; entries of one name must stand together (HELP and TYPE are written once a name). */
 void telemetry_write_text(Buf *out, const TelemetryEntry *entries, size_t count);
-/* The process's own resident bytes, CPU seconds, open descriptors, threads, start time, from /proc/self. */
+/* The process's own resident bytes, CPU seconds, open descriptors and their limit, threads, start time. */
 void telemetry_write_process(Buf *out);
