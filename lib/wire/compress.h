@@ -6,8 +6,8 @@
 
 typedef enum WireEncoding { WIRE_IDENTITY, WIRE_GZIP, WIRE_ZSTD, _WIRE_ENCODING_MAX } WireEncoding;
 
-const char *wire_encoding_to_string(WireEncoding e);           /* as in Content-Encoding */
-bool wire_encoding_from_string(Slice s, WireEncoding *ret);    /* case-insensitive; "" and "identity" are IDENTITY */
+const char *wire_encoding_to_string(WireEncoding e);        /* as in Content-Encoding */
+bool wire_encoding_from_string(Slice s, WireEncoding *ret); /* case-insensitive; "" and "identity" are IDENTITY */
 
 /* Appends. zstd level 1, gzip by libdeflate level 3. */
 int wire_compress(WireEncoding encoding, Slice bytes, Buf *out, Err *reterr) MUST_CHECK;
