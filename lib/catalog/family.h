@@ -7,10 +7,14 @@
  * done.
  *
  * Keys of a family file (docs/families.md explains them to users):
- *   name, help, scope ("instance" | "database" | "host"), interval (seconds; 0 = the collector's),
- *   from = "x" | ["x", "y"]                    relation, function call, or relations joined; the first that exists is
- * read needs (extension name), requires = ["relation", "function()"], where, order, limit, prometheus, gate ("primary"
- * | "standby"), mode ("rows" | "texts"), enabled, keyframe ("changed" | "always")
+ *   name, help, scope ("instance" | "database" | "host"), interval (seconds; 0 = the collector's), enabled, prometheus,
+ *   gate ("primary" | "standby"), mode ("rows" | "texts"), keyframe ("changed" | "always"),
+ *   from = "x" | ["x", "y"]    relation, function call, or relations joined; the first that exists is read
+ *   where, order, limit,
+ *   needs (extension), needs_setting (one that exists while its library is loaded),
+ *   requires = ["relation", "function()"]
+ *   epoch = "x" | ["x", "y"]   source columns that tell when a row's counters began (stats_reset, stats_since): the
+ * first that exists is read beside the columns, as text, and never leaves the collector
  *   [[query]] since = 140000, sql = "..."      instead of from: hand-written; the last one whose since <= the server's;
  *                                              each gives every column, NULL where that version has none
  *   [[column]] name, kind (label | counter | gauge | info), type (int8 | float8 | text; default by kind), unit, help,
@@ -73,6 +77,7 @@ typedef struct Family {
     bool keyframe_always;        /* send every row every time (small lists whose presence is the news) */
     const char *const *from;     /* NULL-terminated alternatives; NULL with queries and for hosts */
     const char *needs;           /* extension or "" */
+    const char *needs_setting;   /* setting or "" */
     const char *const *required; /* NULL-terminated relations and functions, the latter with "()" */
     const char *where;           /* "" */
     const char *order;           /* "" */
@@ -113,5 +118,5 @@ const char *column_type_to_string(ColumnType type);
 bool family_name_is_valid(Slice name);
 bool column_name_is_valid(Slice name);
 
-/* The families that are built into both programs (catalog_builtin.c, generated from catalog/NAME.toml files). */
+/* The families that are built into both programs (catalog/NAME.toml, listed in lib/catalog/CMakeLists.txt). */
 int catalog_new_builtin(Catalog **ret, Err *reterr) MUST_CHECK;

@@ -6,7 +6,7 @@
 
 typedef struct ResolvedFamily {
     const Family *family;
-    const char *sql;                    /* one read-only statement; columns in the order of .columns */
+    const char *sql;                    /* one read-only statement; columns in the order of .columns; NULL for hosts */
     const FamilyColumn *const *columns; /* those the server has; labels first */
     size_t column_count;
     size_t label_count;
@@ -18,7 +18,10 @@ enum {
     RESOLVE_ABSENT, /* this server does not have it (relation, extension, role of the server); *ret_reason says what */
 };
 
-/* Everything in @ret lives in @arena. @ret_reason: text for people, with the statement that mends it where there is one
+/*
+ * Column types in the statement are the catalog's: text, int8 or float8. Labels are never NULL ('' stands for none).
+ * Host families resolve to all their columns without a statement.
+ * Everything in @ret lives in @arena. @ret_reason: text for people, with the statement that mends it where there is one
  * ("create extension pg_stat_statements"). mode texts: the statement has one parameter, text[] of the first label. */
 int family_resolve(const Family *family, const PgFacts *facts, Arena *arena, ResolvedFamily *ret,
                    const char **ret_reason, Err *reterr) MUST_CHECK;

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * The catalog: families sorted by name. Owns the arena in which they live. Filled by one thread, constant afterwards.
+ */
+#include "lib/catalog/family.h"
+
+#include <stdlib.h>
+
+#include "lib/base/vec.h"
+#include "lib/catalog/catalog_private.h"
+
+DEFINE_VEC(FamilyVec, family_vec, const Family *)
+
+struct Catalog {
+    Arena *arena;
+    FamilyVec families; /* sorted by name */
+};
+
+/* Reserved in SQL (as column names they need quotes, or read as something else), then what the store adds. */
+static const char *const reserved_names[] = {
+    "all",          "analyse",
+    "analyze",      "and",
+    "any",          "array",
+    "as",           "asc",
+    "asymmetric",   "both",
+    "case",         "cast",
+    "check",        "collate",
+    "column",       "constraint",
+    "create",       "current_date",
+    "current_role", "current_time",
+    "current_user", "default",
+    "deferrable",   "desc",
+    "distinct",     "do",
+    "else",         "end",
+    "except",       "false",
+    "fetch",        "for",
+    "foreign",      "from",
+    "grant",        "group",
+    "having",       "in",
+    "initially",    "intersect",
+    "into",         "lateral",
+    "leading",      "limit",
+    "localtime",    "localtimestamp",
+    "not",          "null",
+    "offset",       "on",
+    "only",         "or",
+    "order",        "placing",
+    "primary",      "references",
+    "returning",    "select",
+    "session_user", "some",
+    "symmetric",    "system_user",
+    "table",        "then",
+    "to",           "trailing",
+    "true",         "union",
+    "unique",       "user",
+    "using",        "variadic",
+    "when",         "where",
+    "window",       "with",
+    "collector_id", "interval_ms",
+    "labels",       "metric_name",
+    "series_id",    "server_id",
+    "time",         "timestamp",
+    "value",
+};
+
+static bool name_is_plain(Slice name, size_t max)
+{
+    if (name.len == 0 || name.len > max || name.ptr[0] < 'a' || name.ptr[0] > 'z')
+        return false;
+    for (size_t i = 0; i < name.len; i++) {
+        char c = name.ptr[i];
+        if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'))
+            return false;
+    }
+    return true;
+}
+
+static bool name_is_reserved(Slice name)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(reserved_names); i++) {
+        if (slice_eq_cstr(name, reserved_names[i]))
+            return true;
+    }
+    return false;
+}
+
+bool family_name_is_valid(Slice name)
+{
+    return name_is_plain(name, FAMILY_NAME_MAX) && !name_is_reserved(name);
+}
+
+bool column_name_is_valid(Slice name)
+{
+    return name_is_plain(name, COLUMN_NAME_MAX) && !name_is_reserved(name);
+}
+
+const char *column_kind_to_string(ColumnKind kind)
+{
+    static const char *const names[_COLUMN_KIND_MAX] = {"label", "counter", "gauge", "info"};
+    return kind < _COLUMN_KIND_MAX ? names[kind] : "";
+}
+
+const char *column_type_to_string(ColumnType type)
+{
+    static const char *const names[_COLUMN_TYPE_MAX] = {"int8", "float8", "text"};
+    return type < _COLUMN_TYPE_MAX ? names[type] : "";
+}
+
+/* Index of the first family whose name is not below @name. */
+static size_t position_of(const Catalog *c, Slice name)
+{
+    size_t low = 0, high = c->families.len;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (slice_compare(slice_cstr(c->families.items[middle]->name), name) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+size_t catalog_count(const Catalog *c)
+{
+    return c->families.len;
+}
+
+const Family *catalog_at(const Catalog *c, size_t index)
+{
+    return index < c->families.len ? c->families.items[index] : NULL;
+}
+
+const Family *catalog_find(const Catalog *c, Slice name)
+{
+    const Family *f = catalog_at(c, position_of(c, name));
+    return f && slice_eq_cstr(name, f->name) ? f : NULL;
+}
+
+const FamilyColumn *family_find_column(const Family *f, Slice name)
+{
+    for (size_t i = 0; i < f->column_count; i++) {
+        if (slice_eq_cstr(name, f->columns[i].name))
+            return &f->columns[i];
+    }
+    return NULL;
+}
+
+int catalog_add(Catalog *c, const char *file_name, Slice text, Err *reterr)
+{
+    if (c->families.len >= CATALOG_FAMILIES_MAX)
+        return err_set(reterr, ERR_TOO_LARGE, "%s: more than %d families", file_name, CATALOG_FAMILIES_MAX);
+    Family *f = arena_new_object(c->arena, Family);
+    int r = family_parse(c->arena, file_name, text, f, reterr);
+    if (r < 0)
+        return err_trace(r);
+    Slice name = slice_cstr(f->name);
+    if (catalog_find(c, name))
+        return err_set(reterr, ERR_CONFLICT, "%s: there is a family %s already", file_name, f->name);
+
+    size_t at = position_of(c, name);
+    family_vec_push(&c->families, f);
+    memmove(&c->families.items[at + 1], &c->families.items[at], (c->families.len - 1 - at) * sizeof(const Family *));
+    c->families.items[at] = f;
+    return 0;
+}
+
+int catalog_new(Catalog **ret, const EmbeddedFile *files, size_t file_count, Err *reterr)
+{
+    _cleanup_(catalog_freep) Catalog *c = calloc(1, sizeof(*c));
+    if (!c)
+        return err_set(reterr, ERR_OUT_OF_MEMORY, "reading the metric families");
+    c->arena = arena_new(0);
+    for (size_t i = 0; i < file_count; i++) {
+        int r = catalog_add(c, files[i].name, embedded_slice(&files[i]), reterr);
+        if (r < 0)
+            return err_trace(r);
+    }
+    *ret = TAKE_PTR(c);
+    return 0;
+}
+
+Catalog *catalog_free(Catalog *c)
+{
+    if (!c)
+        return NULL;
+    family_vec_done(&c->families);
+    arena_free(c->arena);
+    free(c);
+    return NULL;
+}
