@@ -19,6 +19,6 @@ EnvFile *env_file_free(EnvFile *f); /* NULL allowed; returns NULL */
 DEFINE_CLEANUP(EnvFile *, env_file_free)
 
 /* Borrows @f. */
-ConfSource env_file_source(EnvFile *f);
+ConfSource env_file_source(const EnvFile *f);
 /* Names that no row of @keys knows (NAME_FILE of secrets included) are faults; the nearest known one is named. */
 void env_file_check_names(const EnvFile *f, const ConfKeys *keys, ConfDiags *diags);

@@ -106,8 +106,8 @@ const TomlTable *conf_section_at(const TomlTable *root, const char *section, siz
 /* Where texts come from. @get returns NULL for what is not there and may set *ret_line (it is 0 before). Empty counts
  * as not given. */
 typedef struct ConfSource {
-    const char *(*get)(void *arg, const char *name, uint32_t *ret_line);
-    void *arg;
+    const char *(*get)(const void *arg, const char *name, uint32_t *ret_line);
+    const void *arg;
     const char *file; /* for messages; NULL: "environment" */
 } ConfSource;
 /* @environment: NULL-terminated "K=V", usually environ. */
