@@ -204,6 +204,8 @@ void http_exchange_complete(HttpExchange *x)
     HttpListener *l = x->listener;
     HttpConnection *c = x->connection;
     Usec now = clock_monotonic();
+    if (x->stage == HTTP_STAGE_PENDING)
+        http_exchange_take_outcome(x); /* resumed, but the client had left: the answer was not asked for */
     if (x->sent_status > 0)
         http_metrics_observe(l->metrics, x->route_index, x->sent_status, now - x->started);
     log_exchange(x, now - x->started);

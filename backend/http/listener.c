@@ -322,7 +322,7 @@ HttpListener *http_listener_free(HttpListener *l)
 {
     if (!l)
         return NULL;
-    http_listener_stop(l, 0);
+    http_listener_stop(l, USEC_PER_SEC);
     (void)wait_zero(&l->alive, USEC_NEVER);
     (void)http_router_free(l->router);
     (void)http_metrics_free(l->metrics);

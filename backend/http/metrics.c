@@ -10,7 +10,7 @@ enum { CLASSES = 4 }; /* 2xx 3xx 4xx 5xx */
 static const double bounds[] = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30};
 
 typedef struct RouteMetrics {
-    char labels[CLASSES][160];
+    char labels[CLASSES][176];
     char seconds_labels[144];
     Counter requests[CLASSES];
     Histogram seconds;

@@ -57,7 +57,7 @@ static bool linger_read(HttpLinger *g)
     for (int i = 0; i < LINGER_READS_A_TURN; i++) {
         ssize_t n = recv(g->fd, scratch, sizeof scratch, MSG_DONTWAIT);
         if (n < 0)
-            return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
+            return errno == EAGAIN || errno == EINTR;
         if (n == 0 || (size_t)n >= g->bytes_left)
             return false;
         g->bytes_left -= (size_t)n;
