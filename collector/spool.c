@@ -12,12 +12,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <pthread.h>
-#include <sys/uio.h>
 
-#include "collector/spool_files.h"
-#include "collector/spool_format.h"
-#include "lib/base/log.h"
+#include "collector/spool_private.h"
 #include "lib/io/file.h"
 
 enum {
@@ -29,69 +25,16 @@ enum {
 };
 #define DEFAULT_MAX_BYTES ((uint64_t)256 << 20)
 
-typedef struct Segment {
-    uint64_t first; /* sequence; also names the file */
-    uint64_t file_bytes;
-    uint64_t waiting; /* batches */
-    SpoolUuid id;
-} Segment;
-
-DEFINE_VEC(Segments, segments, Segment)
-DEFINE_VEC(Entries, entries, SpoolRecord)
-
-struct Spool {
-    pthread_mutex_t lock;
-    char *directory;
-    uint64_t max_bytes;
-    uint64_t max_batches;
-    uint64_t segment_bytes; /* a segment is closed when it would pass one of these */
-    uint64_t segment_batches;
-
-    SpoolUuid id;
-    char id_text[SPOOL_UUID_TEXT_SIZE];
-    uint64_t last_sequence;
-    uint64_t damaged;
-
-    int head_fd;    /* holds the lock of the directory */
-    SpoolHead head; /* as last written, or as it will be written next */
-
-    Segments segments;   /* never empty once open (S1) */
-    uint64_t file_bytes; /* of all segments */
-    int newest_fd;
-    uint64_t newest_end; /* behind the last good record */
-    uint64_t newest_records;
-    bool cut_needed;    /* S4: bytes behind newest_end are to be cut off */
-    bool rotate_needed; /* S4, S5: nothing may be appended to the newest segment any more */
-
-    Entries entries; /* of waiting batches, from entries_front on */
-    size_t entries_front;
-    uint64_t waiting_bytes;
-
-    int read_fd; /* of the segment that read_first names; -1: none */
-    uint64_t read_first;
-};
-
-static uint64_t record_size(const SpoolRecord *record)
-{
-    return (uint64_t)record->length + SPOOL_RECORD_OVERHEAD;
-}
-
-static Segment *newest_segment(Spool *s)
-{
-    assert(s->segments.len > 0);
-    return &s->segments.items[s->segments.len - 1];
-}
-
 static size_t waiting_count(const Spool *s)
 {
     return s->entries.len - s->entries_front;
 }
 
-static void push_entry(Spool *s, Segment *segment, const SpoolRecord *record)
+void spool_push_entry(Spool *s, SpoolSegment *segment, const SpoolRecord *record)
 {
-    entries_push(&s->entries, *record);
+    spool_entry_vec_push(&s->entries, *record);
     segment->waiting++;
-    s->waiting_bytes += record_size(record);
+    s->waiting_bytes += spool_record_size(record);
 }
 
 static void close_reader(Spool *s)
@@ -101,7 +44,7 @@ static void close_reader(Spool *s)
 }
 
 /* The first segment in which something waits: the front entry is in it. */
-static Segment *front_segment(Spool *s)
+static SpoolSegment *front_segment(Spool *s)
 {
     for (size_t i = 0; i < s->segments.len; i++)
         if (s->segments.items[i].waiting > 0)
@@ -111,13 +54,13 @@ static Segment *front_segment(Spool *s)
 
 static void pop_entry(Spool *s)
 {
-    Segment *segment = front_segment(s);
+    SpoolSegment *segment = front_segment(s);
     assert(segment && waiting_count(s) > 0);
     segment->waiting--;
-    s->waiting_bytes -= record_size(&s->entries.items[s->entries_front]);
+    s->waiting_bytes -= spool_record_size(&s->entries.items[s->entries_front]);
     s->entries_front++;
     if (s->entries_front == s->entries.len) {
-        entries_clear(&s->entries);
+        spool_entry_vec_clear(&s->entries);
         s->entries_front = 0;
     } else if (s->entries_front >= ENTRIES_COMPACT_AT && s->entries_front * 2 > s->entries.len) {
         s->entries.len -= s->entries_front;
@@ -146,7 +89,7 @@ static int write_head(Spool *s, SpoolHead next, bool durable, Err *reterr)
 
 static int remove_front_file(Spool *s, Err *reterr)
 {
-    Segment *front = &s->segments.items[0];
+    SpoolSegment *front = &s->segments.items[0];
     assert(s->segments.len > 1 && front->waiting == 0);
     const int r = spool_segment_remove(s->directory, front->first, reterr);
     if (r < 0)
@@ -160,8 +103,7 @@ static int remove_front_file(Spool *s, Err *reterr)
     return 0;
 }
 
-/* S14. A file that cannot be removed is tried again at the next occasion. */
-static void remove_acknowledged(Spool *s)
+void spool_remove_acknowledged(Spool *s)
 {
     while (s->segments.len > 1 && s->segments.items[0].waiting == 0)
         if (remove_front_file(s, NULL) < 0)
@@ -172,15 +114,15 @@ static void remove_acknowledged(Spool *s)
 
 static void use_segment(Spool *s, const SpoolSegmentHeader *header, int fd)
 {
-    const Segment segment = {
+    const SpoolSegment segment = {
         .first = header->first_sequence, .file_bytes = SPOOL_SEGMENT_HEADER_SIZE, .id = header->id};
-    if (s->segments.len > 0 && newest_segment(s)->first == segment.first) {
-        s->file_bytes -= newest_segment(s)->file_bytes; /* it had no good record, and its file was replaced */
-        *newest_segment(s) = segment;
+    if (s->segments.len > 0 && spool_newest(s)->first == segment.first) {
+        s->file_bytes -= spool_newest(s)->file_bytes; /* it had no good record, and its file was replaced */
+        *spool_newest(s) = segment;
     } else {
-        if (s->newest_fd >= 0)
-            (void)io_ftruncate(s->newest_fd, (off_t)s->newest_end); /* what is cut here is void already (S3) */
-        segments_push(&s->segments, segment);
+        if (s->newest_fd >= 0 && io_ftruncate(s->newest_fd, (off_t)s->newest_end) < 0)
+            log_debug("tail of a segment stays", log_str("spool", s->directory)); /* it is void already (S3) */
+        spool_segment_vec_push(&s->segments, segment);
     }
     s->file_bytes += segment.file_bytes;
     close_reader(s);
@@ -192,8 +134,7 @@ static void use_segment(Spool *s, const SpoolSegmentHeader *header, int fd)
     s->rotate_needed = false;
 }
 
-/* Begins the segment of the next sequence (S1, S3). */
-static int rotate(Spool *s, Err *reterr)
+int spool_rotate(Spool *s, Err *reterr)
 {
     s->rotate_needed = true; /* S5: until it succeeded */
     const SpoolSegmentHeader header = {
@@ -208,204 +149,12 @@ static int rotate(Spool *s, Err *reterr)
     head.newest_first = header.first_sequence;
     head.id = header.id;
     (void)write_head(s, head, false, NULL); /* S13: it may be behind */
-    remove_acknowledged(s);
+    spool_remove_acknowledged(s);
     return 0;
 }
 
-/* --- opening ---------------------------------------------------------------------------------------------------- */
-
-typedef struct Recovery {
-    SpoolNumbers firsts;
-    Buf bytes;         /* of one segment at a time */
-    SpoolUuid last_id; /* of the segment before */
-    bool last_id_known;
-    bool head_known;
-    bool certain; /* S7 */
-} Recovery;
-
-static void recovery_done(Recovery *r)
-{
-    spool_numbers_done(&r->firsts);
-    buf_done(&r->bytes);
-}
-
-/* S10: whether a segment whose header is bad can be read under @id. */
-static bool id_fits(Slice bytes, SpoolUuid id, uint64_t first)
-{
-    SpoolScan scan = {.bytes = bytes, .id = id, .offset = SPOOL_SEGMENT_HEADER_SIZE, .last_sequence = first - 1};
-    SpoolRecord record;
-    const SpoolFound found = spool_scan_next(&scan, &record);
-    return found == SPOOL_FOUND_END || found == SPOOL_FOUND_LOST || record.sequence > 0;
-}
-
-/* The id under which the segment is read; false: none fits, it is lost. */
-static int recover_header(Spool *s, Recovery *r, uint64_t first, bool newest, SpoolUuid *ret_id, bool *ret_readable,
-                          Err *reterr)
-{
-    const Slice bytes = buf_slice(&r->bytes);
-    SpoolSegmentHeader header;
-    uint32_t version;
-    const SpoolDecoded decoded = spool_segment_header_decode(bytes, &header, &version);
-    if (decoded == SPOOL_DECODE_VERSION)
-        return err_set(reterr, ERR_CORRUPT,
-                       "segment %" PRIu64 " of spool \"%s\" has version %" PRIu32 ", this program knows %d", first,
-                       s->directory, version, SPOOL_VERSION);
-    *ret_readable = true;
-    if (decoded == SPOOL_DECODED && header.first_sequence == first) {
-        *ret_id = header.id;
-        if (header.dropped > s->head.dropped)
-            s->head.dropped = header.dropped; /* S15: the head was lost, or is behind */
-        return 0;
-    }
-
-    r->certain = r->certain && !newest;
-    if (r->head_known && id_fits(bytes, s->head.id, first))
-        *ret_id = s->head.id;
-    else if (r->last_id_known && id_fits(bytes, r->last_id, first))
-        *ret_id = r->last_id;
-    else
-        *ret_readable = false;
-    return 0;
-}
-
-/* What stands at the end of a segment and is not a record. */
-static void recover_tail(Spool *s, Recovery *r, const SpoolScan *scan, SpoolFound found, uint64_t next_first)
-{
-    if (next_first == UINT64_MAX) { /* the newest */
-        s->damaged++;
-        s->newest_end = scan->offset;
-        if (found == SPOOL_FOUND_LOST_TAIL)
-            r->certain = false; /* S7 */
-    } else if (scan->last_sequence + 1 < next_first && next_first - 1 > s->head.acknowledged) {
-        s->damaged++; /* otherwise nothing is missing: it is what S3 made void */
-    }
-}
-
-static void recover_records(Spool *s, Recovery *r, Segment *segment, uint64_t next_first)
-{
-    SpoolScan scan = {.bytes = buf_slice(&r->bytes),
-                      .id = segment->id,
-                      .offset = SPOOL_SEGMENT_HEADER_SIZE,
-                      .last_sequence = segment->first - 1};
-    s->newest_end = SPOOL_SEGMENT_HEADER_SIZE;
-    s->newest_records = 0;
-    for (;;) {
-        SpoolRecord record;
-        const SpoolFound found = spool_scan_next(&scan, &record);
-        if (found == SPOOL_FOUND_END)
-            return;
-        if (found == SPOOL_FOUND_TORN || found == SPOOL_FOUND_LOST_TAIL) {
-            recover_tail(s, r, &scan, found, next_first);
-            return;
-        }
-        if (found == SPOOL_FOUND_LOST) {
-            s->damaged++;
-            continue;
-        }
-        if (record.sequence >= next_first)
-            return; /* S3: void */
-        s->last_sequence = record.sequence;
-        s->newest_end = scan.offset;
-        s->newest_records++;
-        if (record.sequence <= s->head.acknowledged)
-            continue;
-        if (found == SPOOL_FOUND_RECORD)
-            push_entry(s, segment, &record);
-        else
-            s->damaged++;
-    }
-}
-
-static int recover_segments(Spool *s, Recovery *r, Err *reterr)
-{
-    for (size_t i = 0; i < r->firsts.len; i++) {
-        const uint64_t first = r->firsts.items[i];
-        const bool newest = i + 1 == r->firsts.len;
-        int result = spool_segment_read(s->directory, first, &r->bytes, reterr);
-        if (result < 0)
-            return err_trace(result);
-
-        bool readable;
-        Segment *segment = segments_push(&s->segments, (Segment){.first = first, .file_bytes = r->bytes.len});
-        s->file_bytes += r->bytes.len;
-        result = recover_header(s, r, first, newest, &segment->id, &readable, reterr);
-        if (result < 0)
-            return err_trace(result);
-        s->last_sequence = first - 1; /* S1 */
-        if (!readable) {
-            s->damaged++;
-            continue;
-        }
-        r->last_id = segment->id;
-        r->last_id_known = true;
-        recover_records(s, r, segment, newest ? UINT64_MAX : r->firsts.items[i + 1]);
-    }
-    return 0;
-}
-
-/* S7: a new id, and numbers beyond every one that may have been given. */
-static int take_new_id(Spool *s, Err *reterr)
-{
-    if (s->head.acknowledged > s->last_sequence)
-        s->last_sequence = s->head.acknowledged;
-    if (s->head.newest_first > s->last_sequence + 1)
-        s->last_sequence = s->head.newest_first - 1;
-    if (s->segments.len > 0 && newest_segment(s)->first == s->last_sequence + 1)
-        s->last_sequence++; /* its file may hold what nobody can read now; keep it apart */
-    s->id = spool_uuid_new();
-    return rotate(s, reterr);
-}
-
-/* S2: the newest segment and its name may come from a process that died before its own fsync, or after one that failed,
- * which a later fsync does not tell. So it is fsynced, and not appended to: the next one begins where it ends. */
-static int use_newest(Spool *s, Err *reterr)
-{
-    const Segment *newest = newest_segment(s);
-    int r = spool_segment_open(s->directory, newest->first, O_WRONLY, &s->newest_fd, reterr);
-    if (r < 0)
-        return err_trace(r);
-    s->id = newest->id;
-    r = io_fsync(s->newest_fd);
-    if (r < 0)
-        return err_set_errno(reterr, ERR_IO, -r, "cannot fsync the newest segment of spool \"%s\"", s->directory);
-    r = dir_fsync(s->directory, reterr);
-    if (r < 0)
-        return err_trace(r);
-    if (newest->file_bytes > SPOOL_SEGMENT_HEADER_SIZE)
-        (void)rotate(s, NULL); /* disk full: spool_prepare() tries again, and what waits can be sent meanwhile */
-    return 0;
-}
-
-static int recover(Spool *s, Recovery *r, Err *reterr)
-{
-    int result = spool_segments_list(s->directory, &r->firsts, reterr);
-    if (result < 0)
-        return err_trace(result);
-    r->certain = r->firsts.len > 0;
-    result = recover_segments(s, r, reterr);
-    if (result < 0)
-        return err_trace(result);
-    if (r->firsts.len > 0 && r->head_known &&
-        (s->head.acknowledged > s->last_sequence || s->head.newest_first > newest_segment(s)->first))
-        r->certain = false;
-
-    if (!r->head_known) {
-        s->head.generation++;
-        result = spool_head_reset(s->head_fd, &s->head, reterr);
-        if (result < 0)
-            return err_trace(result);
-    }
-    result = r->certain ? use_newest(s, reterr) : take_new_id(s, reterr);
-    if (result < 0)
-        return err_trace(result);
-
-    spool_uuid_format(s->id, s->id_text);
-    if (r->firsts.len > 0 && (s->damaged > 0 || !r->certain))
-        log_warn("spool was damaged", log_str("spool", s->directory), log_int("records", (int64_t)s->damaged),
-                 log_bool("new_id", !r->certain));
-    remove_acknowledged(s);
-    return 0;
-}
+/* --- opening
+ * -------------------------------------------------------------------------------------------------------------- */
 
 static uint64_t clamp(uint64_t value, uint64_t low, uint64_t high)
 {
@@ -430,11 +179,11 @@ int spool_open(Spool **ret, const SpoolOptions *options, Err *reterr)
     s->segment_bytes = clamp(s->max_bytes / SEGMENTS_PER_SPOOL, SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX);
     s->segment_batches = clamp(s->max_batches / SEGMENTS_PER_SPOOL, 1, UINT64_MAX);
 
-    _cleanup_(recovery_done) Recovery recovery = {0};
-    r = spool_head_open(s->directory, &s->head_fd, &s->head, &recovery.head_known, reterr);
+    bool head_known;
+    r = spool_head_open(s->directory, &s->head_fd, &s->head, &head_known, reterr);
     if (r < 0)
         return err_trace(r);
-    r = recover(s, &recovery, reterr);
+    r = spool_recover(s, head_known, reterr);
     if (r < 0)
         return err_trace(r);
     *ret = TAKE_PTR(s);
@@ -448,8 +197,8 @@ Spool *spool_close(Spool *s)
     closep(&s->read_fd);
     closep(&s->newest_fd);
     closep(&s->head_fd);
-    segments_done(&s->segments);
-    entries_done(&s->entries);
+    spool_segment_vec_done(&s->segments);
+    spool_entry_vec_done(&s->entries);
     (void)pthread_mutex_destroy(&s->lock); /* nobody holds it: the owner closes last */
     free(s->directory);
     free(s);
@@ -480,8 +229,8 @@ static int cut_newest(Spool *s)
     if (r < 0)
         return err_trace(r);
     s->cut_needed = false;
-    s->file_bytes -= newest_segment(s)->file_bytes - s->newest_end;
-    newest_segment(s)->file_bytes = s->newest_end;
+    s->file_bytes -= spool_newest(s)->file_bytes - s->newest_end;
+    spool_newest(s)->file_bytes = s->newest_end;
     return 0;
 }
 
@@ -489,7 +238,7 @@ static int prepare_locked(Spool *s, Err *reterr)
 {
     if (s->cut_needed && !s->rotate_needed && cut_newest(s) < 0)
         s->rotate_needed = true;
-    return s->rotate_needed ? err_trace(rotate(s, reterr)) : 0;
+    return s->rotate_needed ? err_trace(spool_rotate(s, reterr)) : 0;
 }
 
 int spool_prepare(Spool *s, uint64_t *ret_sequence, Err *reterr)
@@ -515,8 +264,9 @@ static int drop_oldest(Spool *s, Err *reterr)
         if (r < 0)
             return err_trace(r);
         pop_entries_through(s, through);
-        log_warn("spool is full, oldest batches given up", log_str("spool", s->directory),
-                 log_int("batches", (int64_t)waiting), log_int("given_up_in_all", (int64_t)s->head.dropped));
+        if (complain_due(&s->full, clock_monotonic()))
+            log_warn("spool is full, oldest batches given up", log_str("spool", s->directory),
+                     log_int("batches", (int64_t)waiting), log_int("given_up_in_all", (int64_t)s->head.dropped));
     }
     return err_trace(remove_front_file(s, reterr));
 }
@@ -531,12 +281,12 @@ static int make_room(Spool *s, uint64_t size, Err *reterr)
                        "a batch of %" PRIu64 " bytes does not fit in a spool of %" PRIu64 " bytes", size, s->max_bytes);
 
     if (s->newest_records > 0 && (s->newest_end + size > s->segment_bytes || s->newest_records >= s->segment_batches)) {
-        const int r = rotate(s, reterr);
+        const int r = spool_rotate(s, reterr);
         if (r < 0)
             return err_trace(r);
     }
     while (waiting_count(s) + 1 > s->max_batches || s->file_bytes + size > limit) {
-        const int r = s->segments.len > 1 ? drop_oldest(s, reterr) : rotate(s, reterr);
+        const int r = s->segments.len > 1 ? drop_oldest(s, reterr) : spool_rotate(s, reterr);
         if (r < 0)
             return err_trace(r);
     }
@@ -548,7 +298,7 @@ static int append_locked(Spool *s, SpoolRecord *record, Slice payload, Err *rete
     if (s->cut_needed || s->rotate_needed)
         return err_set(reterr, ERR_INTERNAL, "append to spool \"%s\" that was not prepared after a failure",
                        s->directory);
-    const uint64_t size = record_size(record);
+    const uint64_t size = spool_record_size(record);
     int r = make_room(s, size, reterr);
     if (r < 0)
         return err_trace(r);
@@ -575,9 +325,9 @@ static int append_locked(Spool *s, SpoolRecord *record, Slice payload, Err *rete
     s->newest_end += size;
     s->newest_records++;
     s->last_sequence = record->sequence;
-    newest_segment(s)->file_bytes = s->newest_end;
+    spool_newest(s)->file_bytes = s->newest_end;
     s->file_bytes += size;
-    push_entry(s, newest_segment(s), record); /* S2: visible only now */
+    spool_push_entry(s, spool_newest(s), record); /* S2: visible only now */
     return 0;
 }
 
@@ -595,7 +345,7 @@ int spool_append(Spool *s, WireEncoding encoding, Slice payload, Usec now, Err *
 
 /* --- reading ---------------------------------------------------------------------------------------------------- */
 
-static int open_reader(Spool *s, const Segment *segment, Err *reterr)
+static int open_reader(Spool *s, const SpoolSegment *segment, Err *reterr)
 {
     if (s->read_fd >= 0 && s->read_first == segment->first)
         return 0;
@@ -624,14 +374,14 @@ static bool read_exactly(int fd, char *to, size_t size, uint64_t offset)
 /* S11: 0 and the record's payload; SPOOL_EMPTY when it went bad. */
 static int read_entry(Spool *s, const SpoolRecord *entry, Buf *ret_payload, Err *reterr)
 {
-    const Segment *segment = front_segment(s);
+    const SpoolSegment *segment = front_segment(s);
     int r = open_reader(s, segment, reterr);
     if (r == -ENOENT)
         return SPOOL_EMPTY; /* somebody removed it */
     if (r < 0)
         return err_trace(r);
 
-    const size_t size = (size_t)record_size(entry);
+    const size_t size = (size_t)spool_record_size(entry);
     buf_clear(ret_payload);
     if (buf_try_reserve(ret_payload, size) < 0)
         return err_set(reterr, ERR_OUT_OF_MEMORY, "no memory for a batch of %zu bytes", size);
@@ -663,7 +413,7 @@ static int peek_locked(Spool *s, Buf *ret_payload, WireEncoding *ret_encoding, u
         pop_entry(s);
         log_warn("batch in the spool went bad and is skipped", log_str("spool", s->directory),
                  log_int("sequence", (int64_t)entry.sequence));
-        remove_acknowledged(s);
+        spool_remove_acknowledged(s);
     }
     buf_clear(ret_payload);
     return SPOOL_EMPTY;
@@ -688,7 +438,10 @@ int spool_ack(Spool *s, uint64_t sequence, Err *reterr)
         SpoolHead head = s->head;
         head.acknowledged = sequence;
         r = write_head(s, head, false, reterr); /* S13: not fsynced */
-        remove_acknowledged(s);
+        if (complain_recovered(&s->full, clock_monotonic()))
+            log_info("spool drains again", log_str("spool", s->directory),
+                     log_int("given_up_in_all", (int64_t)s->head.dropped));
+        spool_remove_acknowledged(s);
     }
     (void)pthread_mutex_unlock(&s->lock);
     return err_trace(r);

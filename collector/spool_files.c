@@ -220,6 +220,20 @@ int spool_segment_create(const char *directory, const SpoolSegmentHeader *header
     return 0;
 }
 
+int spool_segment_mend(const char *directory, const SpoolSegmentHeader *header, Err *reterr)
+{
+    _cleanup_close_ int fd = -1;
+    int r = spool_segment_open(directory, header->first_sequence, O_WRONLY, &fd, reterr);
+    if (r < 0)
+        return err_trace(r);
+    _cleanup_buf_ Buf bytes = BUF_INIT;
+    spool_segment_header_encode(header, &bytes);
+    r = io_write_all(fd, buf_slice(&bytes));
+    if (r == 0)
+        r = io_fsync(fd);
+    return r < 0 ? fail_file(reterr, r, "cannot mend a segment of", directory) : 0;
+}
+
 /* One chunk; where the disk cannot read, sector by sector, with 0xff for what is lost. Sets *ret_size to 0 at the end.
  */
 static int read_chunk(int fd, char *to, off_t offset, size_t *ret_size)

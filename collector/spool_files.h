@@ -22,6 +22,8 @@ int spool_head_write(int fd, const SpoolHead *head, bool durable, Err *reterr) M
 int spool_segments_list(const char *directory, SpoolNumbers *ret, Err *reterr) MUST_CHECK;
 /* S1: durable when it returns 0; *ret_fd stands behind the header. Replaces a segment of the same number. */
 int spool_segment_create(const char *directory, const SpoolSegmentHeader *header, int *ret_fd, Err *reterr) MUST_CHECK;
+/* Writes the header of an existing segment again. */
+int spool_segment_mend(const char *directory, const SpoolSegmentHeader *header, Err *reterr) MUST_CHECK;
 /* All of it; what the disk cannot read comes as 0xff bytes, for the checksums to find. @ret is cleared first. */
 int spool_segment_read(const char *directory, uint64_t first, Buf *ret, Err *reterr) MUST_CHECK;
 int spool_segment_open(const char *directory, uint64_t first, int flags, int *ret_fd, Err *reterr) MUST_CHECK;
