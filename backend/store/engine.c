@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* The list of engines. Any thread. */
+#include "backend/store/engine.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/base/clock.h"
+
+static const StorageEngine *const ENGINES[] = {
+    &engine_native,
+};
+
+const StorageEngine *engine_choose(PgConn *c)
+{
+    size_t i = 0;
+    while (!ENGINES[i]->fits(c)) /* the last one fits always */
+        i++;
+    return ENGINES[i];
+}
+
+void engine_format_day(int64_t day, char ret[ENGINE_DAY_SIZE])
+{
+    char iso[CLOCK_ISO_SIZE];
+    clock_format_iso(day * 86400 * USEC_PER_SEC, iso);
+    memcpy(ret, iso, strlen("2026-11-21"));
+    ret[strlen("2026-11-21")] = '\0';
+}
