@@ -181,8 +181,13 @@ static const char *choose_from(Resolver *r)
             return *from;
     }
     const Source *missing = missing_source(r);
-    (void)absent(r, "%s has no %s%.*s that this role may read", server_name(r),
-                 missing->is_function ? "function " : "relation ", SLICE_ARG(missing->name));
+    const PgExtension *e = pg_facts_extension(r->facts, slice_cstr(r->family->needs));
+    const char *kind = missing->is_function ? "function" : "relation";
+    if (e && e->default_version && strcmp(e->version, e->default_version) != 0)
+        (void)absent(r, "extension %s %s has no %s %.*s; version %s may: alter extension %s update", r->family->needs,
+                     e->version, kind, SLICE_ARG(missing->name), e->default_version, r->family->needs);
+    else
+        (void)absent(r, "%s has no %s %.*s that this role may read", server_name(r), kind, SLICE_ARG(missing->name));
     return NULL;
 }
 
