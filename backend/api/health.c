@@ -2,6 +2,7 @@
 /* Health and own metrics. Parts that are not there yet (a test, an early start) are left out. */
 #include "backend/api/health.h"
 
+#include "backend/api/push.h"
 #include "backend/auth/auth.h"
 #include "backend/context.h"
 #include "backend/http/listener.h"
@@ -29,6 +30,7 @@ int metrics_get(HttpRequest *r, Err *reterr UNUSED)
     telemetry_write_text(&r->answer, entries, count);
     entries = ingest_telemetry(&count);
     telemetry_write_text(&r->answer, entries, count);
+    telemetry_write_text(&r->answer, push_telemetry, push_telemetry_count);
     telemetry_write_text(&r->answer, auth_telemetry, auth_telemetry_count);
     if (r->backend && r->backend->listener)
         http_listener_write_metrics(r->backend->listener, &r->answer);
