@@ -10,9 +10,10 @@
 #include "lib/base/buf.h"
 #include "lib/base/err.h"
 
-/* Reads all of @path, appended to @ret; -E2BIG over @limit bytes. */
+/* Reads all of @path, appended to @ret; ERR_TOO_LARGE over @limit bytes. A failure leaves @ret as it was. */
 int file_read_all(const char *path, size_t limit, Buf *ret, Err *reterr) MUST_CHECK;
-/* Temp file beside it, write, fsync, rename, fsync of the directory: the reader sees the old or the new content. */
+/* Writes "@path.tmp", fsync, rename, fsync of the directory: the reader sees the old or the new content. One writer of
+ * a path at a time. */
 int file_write_atomic(const char *path, mode_t mode, Slice content, Err *reterr) MUST_CHECK;
 bool file_exists(const char *path);
 /* Creates @path and its parents with @mode; fine when it is there. */
@@ -28,6 +29,8 @@ int io_fsync(int fd) MUST_CHECK;
 int io_rename(const char *from, const char *to) MUST_CHECK;
 int io_open(const char *path, int flags, mode_t mode, int *ret_fd) MUST_CHECK; /* adds O_CLOEXEC */
 int io_ftruncate(int fd, off_t length) MUST_CHECK;
+/* What an errno of theirs is called: ERR_DISK_FULL, ERR_NOT_FOUND, else ERR_IO. */
+ErrCode io_err_code(int number);
 
 /*
  * Fault injection for tests. When set, every io_* call above asks first; a returned errno > 0 makes the call fail with

@@ -13,8 +13,8 @@
 typedef struct HttpClient HttpClient;
 
 typedef struct HttpClientOptions {
-    const char *ca_file;    /* NULL: the system's */
-    const char *cert_file;  /* NULL: no client certificate */
+    const char *ca_file;   /* NULL: the system's */
+    const char *cert_file; /* NULL: no client certificate */
     const char *key_file;
     bool verify;            /* false is unsafe; the program says so */
     Usec connect_timeout;   /* 0: 10 s */
@@ -24,16 +24,16 @@ typedef struct HttpClientOptions {
 } HttpClientOptions;
 
 typedef struct HttpRequest {
-    const char *method;              /* "GET", "POST", ... */
+    const char *method; /* "GET", "POST", ... */
     const char *url;
-    const char *const *headers;      /* NULL-terminated "Name: value"; may be NULL */
-    Slice body;                      /* absent: none */
+    const char *const *headers; /* NULL-terminated "Name: value"; may be NULL */
+    Slice body;                 /* absent: none */
 } HttpRequest;
 
 typedef struct HttpAnswer {
     int status;
-    Usec retry_after;                /* from Retry-After in seconds or as a date; 0 when not given */
-    char etag[128];                  /* "" when not given */
+    Usec retry_after; /* from Retry-After in seconds or as a date; 0 when not given */
+    char etag[128];   /* "" when not given */
     Buf body;
 } HttpAnswer;
 

@@ -1,6 +1,9 @@
 #pragma once
 /* SPDX-License-Identifier: PostgreSQL */
-/* Child processes: run to the end with a deadline and bounded output, or start and watch. Any thread. */
+/*
+ * Child processes: run to the end with a deadline and bounded output, or start and watch. Any thread. A child leads a
+ * process group of its own, has /dev/null as input, default signals and none of our other descriptors.
+ */
 #include <stdbool.h>
 #include <sys/types.h>
 
@@ -13,7 +16,7 @@ typedef struct ProcessOptions {
     const char *const *environment; /* NULL-terminated "K=V", added to ours; NULL: ours alone */
     const char *directory;          /* NULL: ours */
     const char *user;               /* run as this user (with its groups) when we are root; NULL: as ourselves */
-    bool die_with_parent;           /* SIGINT to the child when we die, PR_SET_PDEATHSIG */
+    bool die_with_parent;           /* SIGINT to the child when the thread that started it ends, PR_SET_PDEATHSIG */
 } ProcessOptions;
 
 /* Runs to the end. Exit other than 0, a signal, or the deadline (then killed): ERR_IO with the last output lines.
@@ -22,5 +25,5 @@ int process_run(const ProcessOptions *options, Usec timeout, Buf *output, Err *r
 
 /* Starts; stdout and stderr go to @output_fd (-1: ours). The caller reaps with process_poll(). */
 int process_start(const ProcessOptions *options, int output_fd, pid_t *ret_pid, Err *reterr) MUST_CHECK;
-/* True when it ended (and was reaped): *ret_status as from waitpid. */
+/* True when it ended (and was reaped): *ret_status as from waitpid, exit 255 when it is not our child (any more). */
 bool process_poll(pid_t pid, int *ret_status);
