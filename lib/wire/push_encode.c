@@ -57,7 +57,7 @@ static void separate(Buf *out, size_t index)
 static void put_number(Buf *out, double value)
 {
     if (isfinite(value))
-        buf_append_double(out, value);
+        buf_append_double(out, value == 0 ? 0 : value); /* JSON's -0 reads back as an integer */
     else
         buf_append(out, SLICE_LIT("null")); /* JSON has no word for it; not known is the truth about it */
 }
