@@ -21,6 +21,7 @@ enum {
     SEGMENTS_PER_SPOOL = 16, /* S16 */
     SEGMENT_BYTES_MIN = 4096,
     SEGMENT_BYTES_MAX = 4 << 20,
+    EMPTY_AT_BYTES = 64 << 10, /* S17 */
     ENTRIES_COMPACT_AT = 1024,
 };
 #define DEFAULT_MAX_BYTES ((uint64_t)256 << 20)
@@ -153,8 +154,7 @@ int spool_rotate(Spool *s, Err *reterr)
     return 0;
 }
 
-/* --- opening
- * -------------------------------------------------------------------------------------------------------------- */
+/* --- opening ------------------------------------------------------------------------------------------------------ */
 
 static uint64_t clamp(uint64_t value, uint64_t low, uint64_t high)
 {
@@ -312,13 +312,11 @@ static int append_locked(Spool *s, SpoolRecord *record, Slice payload, Err *rete
         return err_set_errno(reterr, ERR_IO, errno, "cannot seek in spool \"%s\"", s->directory);
     r = io_write_all(s->newest_fd, buf_slice(&bytes));
     if (r < 0)
-        return err_set_errno(reterr, r == -ENOSPC || r == -EDQUOT ? ERR_DISK_FULL : ERR_IO, -r,
-                             "cannot write to spool \"%s\"", s->directory);
+        return err_set_errno(reterr, io_err_code(-r), -r, "cannot write to spool \"%s\"", s->directory);
     r = io_fsync(s->newest_fd);
     if (r < 0) {
         s->rotate_needed = true; /* S4: this file's state is unknown from now on */
-        return err_set_errno(reterr, r == -ENOSPC || r == -EDQUOT ? ERR_DISK_FULL : ERR_IO, -r,
-                             "cannot fsync spool \"%s\"", s->directory);
+        return err_set_errno(reterr, io_err_code(-r), -r, "cannot fsync spool \"%s\"", s->directory);
     }
 
     s->cut_needed = false;
@@ -427,6 +425,23 @@ int spool_peek(Spool *s, Buf *ret_payload, WireEncoding *ret_encoding, uint64_t 
     return r;
 }
 
+/* S17: frees the newest segment's space once nothing in it waits. Worth two system calls, not an error when it fails.
+ */
+static void empty_newest(Spool *s)
+{
+    if (waiting_count(s) > 0 || s->newest_end < EMPTY_AT_BYTES || s->cut_needed || s->rotate_needed ||
+        s->head.acknowledged != s->last_sequence)
+        return;
+    SpoolHead head = s->head;
+    head.emptied = s->last_sequence;
+    if (write_head(s, head, true, NULL) < 0 || io_ftruncate(s->newest_fd, SPOOL_SEGMENT_HEADER_SIZE) < 0)
+        return;
+    s->file_bytes -= s->newest_end - SPOOL_SEGMENT_HEADER_SIZE;
+    s->newest_end = SPOOL_SEGMENT_HEADER_SIZE;
+    s->newest_records = 0;
+    spool_newest(s)->file_bytes = SPOOL_SEGMENT_HEADER_SIZE;
+}
+
 int spool_ack(Spool *s, uint64_t sequence, Err *reterr)
 {
     int r = 0;
@@ -442,6 +457,7 @@ int spool_ack(Spool *s, uint64_t sequence, Err *reterr)
             log_info("spool drains again", log_str("spool", s->directory),
                      log_int("given_up_in_all", (int64_t)s->head.dropped));
         spool_remove_acknowledged(s);
+        empty_newest(s);
     }
     (void)pthread_mutex_unlock(&s->lock);
     return err_trace(r);

@@ -36,7 +36,7 @@ static void append_segment_path(Buf *out, const char *directory, uint64_t first)
 
 static int fail_file(Err *reterr, int r, const char *action, const char *path)
 {
-    return err_set_errno(reterr, r == -ENOSPC || r == -EDQUOT ? ERR_DISK_FULL : ERR_IO, -r, "%s \"%s\"", action, path);
+    return err_set_errno(reterr, io_err_code(-r), -r, "%s \"%s\"", action, path);
 }
 
 /* pread of everything, short reads continued: the number of bytes, fewer at the end of the file, or -errno. */

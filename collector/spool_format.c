@@ -121,8 +121,9 @@ void spool_head_encode(const SpoolHead *head, Buf *out)
     buf_append_u64le(out, head->acknowledged);
     buf_append_u64le(out, head->dropped);
     buf_append_u64le(out, head->newest_first);
+    buf_append_u64le(out, head->emptied);
     append_id(out, head->id);
-    append_zeros(out, 4);
+    append_zeros(out, 60);
     append_checksum(out, 0, start);
     assert(out->len - start == SPOOL_HEAD_SLOT_SIZE);
 }
@@ -137,7 +138,8 @@ SpoolDecoded spool_head_decode(Slice bytes, SpoolHead *ret, uint32_t *ret_versio
         .acknowledged = read_u64le(bytes, 16),
         .dropped = read_u64le(bytes, 24),
         .newest_first = read_u64le(bytes, 32),
-        .id = read_id(bytes, 40),
+        .emptied = read_u64le(bytes, 40),
+        .id = read_id(bytes, 48),
     };
     return SPOOL_DECODED;
 }

@@ -19,7 +19,7 @@ enum {
     SPOOL_RECORD_TRAILER_SIZE = 8,
     SPOOL_RECORD_OVERHEAD = SPOOL_RECORD_HEADER_SIZE + SPOOL_RECORD_TRAILER_SIZE,
     SPOOL_PAYLOAD_MAX = 64 << 20,
-    SPOOL_HEAD_SLOT_SIZE = 64,
+    SPOOL_HEAD_SLOT_SIZE = 128,
     SPOOL_HEAD_SLOT_STRIDE = 4096,
     SPOOL_HEAD_SIZE = 2 * SPOOL_HEAD_SLOT_STRIDE,
 };
@@ -54,6 +54,7 @@ typedef struct SpoolHead {
     uint64_t acknowledged;
     uint64_t dropped;
     uint64_t newest_first; /* first sequence of the newest segment */
+    uint64_t emptied;      /* S17: last sequence when it was emptied; 0: never */
     SpoolUuid id;          /* of the newest segment */
 } SpoolHead;
 

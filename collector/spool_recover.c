@@ -63,7 +63,7 @@ static int recover_header(Spool *s, Recovery *r, uint64_t first, bool newest, Sp
         return 0;
     }
 
-    if (newest && !(r->head_known && s->head.newest_first == first))
+    if (newest && (bytes.len < SPOOL_SEGMENT_HEADER_SIZE || s->head.newest_first != first))
         r->certain = false; /* S7 */
     if (r->head_known && id_fits(bytes, s->head.id, first))
         *ret_id = s->head.id;
@@ -150,6 +150,8 @@ static int recover_segments(Spool *s, Recovery *r, Err *reterr)
         r->last_id = segment->id;
         r->last_id_known = true;
         recover_records(s, r, segment, newest ? UINT64_MAX : r->firsts.items[i + 1]);
+        if (newest && s->head.newest_first == first && s->head.emptied > s->last_sequence)
+            s->last_sequence = s->head.emptied; /* S17 */
     }
     return 0;
 }
@@ -187,18 +189,30 @@ static int use_newest(Spool *s, Err *reterr)
     return 0;
 }
 
+/* The directory's own name is durable before anything in it is relied on; a killed process may have left that out. */
+static int fsync_parent(const char *directory, Err *reterr)
+{
+    _cleanup_buf_ Buf parent = BUF_INIT;
+    buf_printf(&parent, "%s/..", directory);
+    return err_trace(dir_fsync(buf_cstr(&parent), reterr));
+}
+
 static int recover_with(Spool *s, Recovery *r, Err *reterr)
 {
     int result = spool_segments_list(s->directory, &r->firsts, reterr);
     if (result < 0)
         return err_trace(result);
-    r->certain = r->firsts.len > 0;
+    r->certain = r->firsts.len > 0 && r->head_known; /* S7 */
     result = recover_segments(s, r, reterr);
     if (result < 0)
         return err_trace(result);
-    if (r->firsts.len > 0 && r->head_known &&
-        (s->head.acknowledged > s->last_sequence || s->head.newest_first > spool_newest(s)->first))
-        r->certain = false;
+    if (r->firsts.len > 0 && (s->head.acknowledged > s->last_sequence || s->head.newest_first > spool_newest(s)->first))
+        r->certain = false; /* S7 */
+    if (r->firsts.len == 0) {
+        result = fsync_parent(s->directory, reterr);
+        if (result < 0)
+            return err_trace(result);
+    }
 
     if (!r->head_known) {
         s->head.generation++;

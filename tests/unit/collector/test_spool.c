@@ -498,7 +498,7 @@ static void lost_directory_content_takes_a_new_id(void **state)
     spool_close(s);
 }
 
-static void S13_lost_head_only_sends_again(void **state)
+static void S7_lost_head_takes_a_new_id_and_sends_again(void **state)
 {
     (void)state;
     Spool *s = must_open(scratch.path, ROOMY, 32);
@@ -515,11 +515,71 @@ static void S13_lost_head_only_sends_again(void **state)
     buf_done(&path);
 
     s = must_open(scratch.path, ROOMY, 32);
-    assert_string_equal(spool_id(s), id);
-    assert_int_equal(spool_last_sequence(s), 40);
-    assert_int_equal(must_peek(s), front);
+    assert_string_not_equal(spool_id(s), id);
+    assert_true(spool_last_sequence(s) >= 40);
+    assert_int_equal(must_peek(s), front);                              /* S13 */
     assert_in_range(stats_of(s).dropped_batches, dropped - 2, dropped); /* S15: as of the newest segment's making */
     spool_close(s);
+}
+
+static void S17_newest_segment_is_emptied_and_the_sequence_survives(void **state)
+{
+    (void)state;
+    Buf large = BUF_INIT;
+    for (unsigned i = 0; i < 40000; i++)
+        buf_append_char(&large, 'x');
+    Spool *s = must_open(scratch.path, 0, 0);
+    char id[64];
+    (void)snprintf(id, sizeof(id), "%s", spool_id(s));
+    for (unsigned i = 1; i <= 2; i++)
+        assert_int_equal(spool_append(s, WIRE_IDENTITY, buf_slice(&large), 0, NULL), 0);
+    must_ack(s, 1);
+    Buf path = segment_path(scratch.path, 1);
+    assert_true(scratch_size(buf_cstr(&path)) > 80000);
+    must_ack(s, 2);
+    assert_int_equal(scratch_size(buf_cstr(&path)), SPOOL_SEGMENT_HEADER_SIZE);
+    spool_close(s);
+
+    s = must_open(scratch.path, 0, 0);
+    assert_string_equal(spool_id(s), id);
+    assert_int_equal(spool_last_sequence(s), 2);
+    must_append(s, 2);
+    spool_close(s);
+    s = must_open(scratch.path, 0, 0);
+    assert_int_equal(spool_last_sequence(s), 4);
+    assert_int_equal(stats_of(s).batches, 2);
+    assert_int_equal(stats_of(s).damaged_records, 0);
+    spool_close(s);
+    buf_done(&path);
+    buf_done(&large);
+}
+
+static void S17_emptied_segment_with_a_damaged_head_slot_is_noticed(void **state)
+{
+    (void)state;
+    Buf large = BUF_INIT;
+    for (unsigned i = 0; i < 70000; i++)
+        buf_append_char(&large, 'x');
+    Spool *s = must_open(scratch.path, 0, 0);
+    char id[64];
+    (void)snprintf(id, sizeof(id), "%s", spool_id(s));
+    assert_int_equal(spool_append(s, WIRE_IDENTITY, buf_slice(&large), 0, NULL), 0);
+    must_ack(s, 1);
+    spool_close(s);
+    Buf path = scratch_path(&scratch, "head");
+    Buf content = scratch_read(buf_cstr(&path));
+    SpoolHead head;
+    uint32_t version;
+    const bool second =
+        spool_head_decode(slice_skip(buf_slice(&content), SPOOL_HEAD_SLOT_STRIDE), &head, &version) == SPOOL_DECODED &&
+        head.emptied > 0;
+    scratch_flip(buf_cstr(&path), (second ? SPOOL_HEAD_SLOT_STRIDE : 0) + 9, 1);
+    s = must_open(scratch.path, 0, 0);
+    assert_string_not_equal(spool_id(s), id);
+    spool_close(s);
+    buf_done(&content);
+    buf_done(&path);
+    buf_done(&large);
 }
 
 static void head_with_one_bad_slot_falls_back_to_the_other(void **state)
@@ -819,7 +879,9 @@ int main(void)
         TEST(S7_lost_segments_are_noticed),
         TEST(S7_acknowledged_beyond_the_last_record_takes_a_new_id),
         TEST(lost_directory_content_takes_a_new_id),
-        TEST(S13_lost_head_only_sends_again),
+        TEST(S7_lost_head_takes_a_new_id_and_sends_again),
+        TEST(S17_newest_segment_is_emptied_and_the_sequence_survives),
+        TEST(S17_emptied_segment_with_a_damaged_head_slot_is_noticed),
         TEST(head_with_one_bad_slot_falls_back_to_the_other),
         TEST(S11_batch_that_goes_bad_while_open_is_skipped),
         TEST(S11_segment_that_somebody_removes_is_skipped),

@@ -53,14 +53,15 @@ static void segment_header_has_the_documented_bytes(void **state)
 static void head_slot_has_the_documented_bytes(void **state)
 {
     (void)state;
-    const SpoolHead head = {.generation = 1, .acknowledged = 2, .dropped = 3, .newest_first = 4, .id = id};
+    const SpoolHead head = {
+        .generation = 1, .acknowledged = 2, .dropped = 3, .newest_first = 4, .emptied = 5, .id = id};
     Buf bytes = BUF_INIT;
     spool_head_encode(&head, &bytes);
-    assert_int_equal(bytes.len, 64);
-    assert_bytes(buf_slice(&bytes), 0, "PGAh\1\0\0\0\1\0\0\0\0\0\0\0\2\0\0\0\0\0\0\0\3\0\0\0\0\0\0\0\4\0\0\0\0\0\0\0",
-                 40);
-    assert_bytes(buf_slice(&bytes), 40, id.bytes, 16);
-    assert_checksum(buf_slice(&bytes), 0, 60, 0);
+    assert_int_equal(bytes.len, 128);
+    assert_bytes(buf_slice(&bytes), 0,
+                 "PGAh\1\0\0\0\1\0\0\0\0\0\0\0\2\0\0\0\0\0\0\0\3\0\0\0\0\0\0\0\4\0\0\0\0\0\0\0\5\0\0\0\0\0\0\0", 48);
+    assert_bytes(buf_slice(&bytes), 48, id.bytes, 16);
+    assert_checksum(buf_slice(&bytes), 0, 124, 0);
 
     SpoolHead back;
     uint32_t version;
@@ -69,6 +70,7 @@ static void head_slot_has_the_documented_bytes(void **state)
     assert_int_equal(back.acknowledged, 2);
     assert_int_equal(back.dropped, 3);
     assert_int_equal(back.newest_first, 4);
+    assert_int_equal(back.emptied, 5);
     for (size_t i = 0; i < bytes.len; i++) {
         bytes.ptr[i] ^= 0x20;
         assert_int_not_equal(spool_head_decode(buf_slice(&bytes), &back, &version), SPOOL_DECODED);
