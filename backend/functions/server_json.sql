@@ -108,3 +108,12 @@ as $$
         cross join lateral pganalytics.server_figures(p_server.server_id) f
     where c.collector_id = p_server.collector_id
 $$;
+
+-- For statements that cannot raise themselves: what a client asked wrongly (store.h, PGA01).
+create or replace function pganalytics.refuse(p_message text)
+returns boolean language plpgsql
+set search_path = pg_catalog
+as $$
+begin
+    raise exception using errcode = 'PGA01', message = p_message;
+end $$;

@@ -17,9 +17,9 @@ typedef struct CheckLimits {
 typedef struct CheckedFrame {
     const Family *family;
     const PushFrame *frame;
-    int16_t *sources;  /* for each column of the family: the frame's column, or -1 */
-    bool *refused;     /* for each row; NULL: none */
-    size_t row_count;  /* accepted ones */
+    int16_t *sources; /* for each column of the family: the frame's column, or -1 */
+    bool *refused;    /* for each row; NULL: none */
+    size_t row_count; /* accepted ones */
     int64_t value_count;
     int32_t *series;   /* for each row; filled by the writer */
     int32_t server_id; /* filled by the writer */

@@ -37,8 +37,8 @@ struct Group {
     Buf json;
     Buf key;
     MissVec misses;
-    Map *asked;               /* key -> index + 1, within one question */
-    ServerVec asked_servers;  /* by index */
+    Map *asked;              /* key -> index + 1, within one question */
+    ServerVec asked_servers; /* by index */
     GroupStats stats;
 };
 
@@ -246,7 +246,8 @@ static void look_up_metric(Group *g, const IngestBatch *b, CheckedMetric *m, Use
     }
 }
 
-/* Puts the answers where they were asked for, and into the cache: write_series is a transaction of its own, committed. */
+/* Puts the answers where they were asked for, and into the cache: write_series is a transaction of its own, committed.
+ */
 static void take_series(Group *g, const PGresult *result, Usec now)
 {
     size_t asked = map_len(g->asked);
@@ -352,8 +353,7 @@ static int store_texts(Group *g, IngestBatch **batches, size_t count, Err *reter
     if (g->json.len == 1)
         return 0;
     _cleanup_pgresult_ PGresult *result = NULL;
-    return err_trace(
-        store_writer_query(g->writer, "write_texts", STORE_PARAMS(json_end(&g->json)), &result, reterr));
+    return err_trace(store_writer_query(g->writer, "write_texts", STORE_PARAMS(json_end(&g->json)), &result, reterr));
 }
 
 static int ensure_day(Group *g, const char *family, Usec time, Err *reterr)
@@ -427,8 +427,7 @@ static int lock_positions(Group *g, IngestBatch **batches, size_t count, PGresul
     }
     if (g->json.len == 1)
         return 0;
-    return err_trace(
-        store_writer_query(g->writer, "write_positions", STORE_PARAMS(json_end(&g->json)), ret, reterr));
+    return err_trace(store_writer_query(g->writer, "write_positions", STORE_PARAMS(json_end(&g->json)), ret, reterr));
 }
 
 /* Decides for each batch whether it is new, walking each spool in the order of its sequences. */
@@ -586,15 +585,15 @@ static void write_readings(Group *g, Buf *json, IngestBatch **batches, size_t co
         const CheckedBatch *c = &batches[i]->checked;
         for (size_t j = 0; !batches[i]->duplicate && j < c->frame_count; j++) {
             const PushFrame *frame = c->frames[j].frame;
-            write_reading(json, &(ReadingRow){.time = frame->time,
-                                              .server_id = c->frames[j].server_id,
-                                              .interval_ms = frame->interval_ms,
-                                              .collector_id = batches[i]->collector_id,
-                                              .rows = c->frames[j].row_count,
-                                              .family_id = (uintptr_t)map_get(
-                                                  g->families, slice_cstr(c->frames[j].family->name)),
-                                              .keyframe = frame->keyframe,
-                                              .gap = frame->gap});
+            write_reading(
+                json, &(ReadingRow){.time = frame->time,
+                                    .server_id = c->frames[j].server_id,
+                                    .interval_ms = frame->interval_ms,
+                                    .collector_id = batches[i]->collector_id,
+                                    .rows = c->frames[j].row_count,
+                                    .family_id = (uintptr_t)map_get(g->families, slice_cstr(c->frames[j].family->name)),
+                                    .keyframe = frame->keyframe,
+                                    .gap = frame->gap});
         }
         for (size_t j = 0; !batches[i]->duplicate && j < c->metric_count; j++)
             write_reading(json, &(ReadingRow){.time = c->metrics[j].time,

@@ -46,9 +46,10 @@ struct Ingest {
 /* --- own metrics ------------------------------------------------------------------------------------------------- */
 
 #define BATCHES(result_)                                                                                               \
-    {.name = "pganalytics_ingest_batches_total",                                                                       \
-     .labels = "result=\"" result_ "\"",                                                                               \
-     .help = "Pushes by what became of them."}
+    {                                                                                                                  \
+        .name = "pganalytics_ingest_batches_total", .labels = "result=\"" result_ "\"",                                \
+        .help = "Pushes by what became of them."                                                                       \
+    }
 static Counter batches_stored = BATCHES("stored");
 static Counter batches_duplicate = BATCHES("duplicate");
 static Counter batches_refused = BATCHES("refused");
@@ -75,13 +76,13 @@ static Histogram transaction_seconds = {.name = "pganalytics_ingest_transaction_
                                         .bounds_count = ARRAY_LENGTH(SECONDS)};
 
 static const TelemetryEntry TELEMETRY[] = {
-    {TELEMETRY_COUNTER, &batches_stored},   {TELEMETRY_COUNTER, &batches_duplicate},
-    {TELEMETRY_COUNTER, &batches_refused},  {TELEMETRY_COUNTER, &batches_unavailable},
+    {TELEMETRY_COUNTER, &batches_stored},     {TELEMETRY_COUNTER, &batches_duplicate},
+    {TELEMETRY_COUNTER, &batches_refused},    {TELEMETRY_COUNTER, &batches_unavailable},
     {TELEMETRY_COUNTER, &batches_queue_full}, {TELEMETRY_COUNTER, &rows_stored},
-    {TELEMETRY_COUNTER, &values_stored},    {TELEMETRY_COUNTER, &rows_rejected},
-    {TELEMETRY_COUNTER, &sequences_missing}, {TELEMETRY_COUNTER, &series_found},
-    {TELEMETRY_COUNTER, &series_asked},     {TELEMETRY_GAUGE, &queue_batches},
-    {TELEMETRY_GAUGE, &queue_bytes},        {TELEMETRY_HISTOGRAM, &transaction_seconds},
+    {TELEMETRY_COUNTER, &values_stored},      {TELEMETRY_COUNTER, &rows_rejected},
+    {TELEMETRY_COUNTER, &sequences_missing},  {TELEMETRY_COUNTER, &series_found},
+    {TELEMETRY_COUNTER, &series_asked},       {TELEMETRY_GAUGE, &queue_batches},
+    {TELEMETRY_GAUGE, &queue_bytes},          {TELEMETRY_HISTOGRAM, &transaction_seconds},
 };
 
 const TelemetryEntry *ingest_telemetry(size_t *ret_count)

@@ -3,11 +3,12 @@
 /*
  * Numbers of series by (server, family, labels), so that a push whose series are known asks the store for none. Bounded
  * by two generations: when the young one is full it becomes the old one, and the old one is forgotten; what is still
- * used moves back to the young one. Entries go stale after an hour, so that the store hears of series in use. Any thread.
+ * used moves back to the young one. Entries go stale after an hour, so that the store hears of series in use. Any
+ * thread.
  */
+#include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
 #include "lib/base/slice.h"
-#include "lib/base/cleanup.h"
 
 typedef struct SeriesCache SeriesCache;
 

@@ -58,3 +58,8 @@ select json_build_object(
     'total', json_build_object('calls', total.calls, 'total_exec_time', total.total_exec_time))
 from total
 where exists (select from pganalytics.servers v where v.server_id = $1::integer)
+    and case
+        when $4::text = any ('{calls,total_exec_time,mean_exec_time,rows,shared_blks_hit,shared_blks_read,shared_blks_dirtied,temp_blks_written,wal_bytes}')
+            then true
+        else pganalytics.refuse(format('order "%s" is none of the numbers of a statement', left($4::text, 40)))
+    end

@@ -44,8 +44,8 @@ typedef enum ClusterState {
 } ClusterState;
 
 struct Cluster {
-    char *dir;        /* DATA_DIR/postgres, absolute, without links */
-    char *data;       /* dir/data */
+    char *dir;  /* DATA_DIR/postgres, absolute, without links */
+    char *data; /* dir/data */
     char *socket_dir;
     char *bin_dir;
     const char *user; /* constant string, or NULL: as ourselves */
@@ -126,7 +126,8 @@ static int ensure_private_dir(const char *path, const char *user, Err *reterr)
     if (user && getpwnam_r(user, &entry, buffer, sizeof buffer, &found) == 0 && found)
         owner = found->pw_uid;
     if (!S_ISDIR(st.st_mode) || st.st_uid != owner || (st.st_mode & 077))
-        return err_set(reterr, ERR_CONFIG, "%s is there, but is not a directory of user %u with mode 0700", path, owner);
+        return err_set(reterr, ERR_CONFIG, "%s is there, but is not a directory of user %u with mode 0700", path,
+                       owner);
     return 0;
 }
 
@@ -283,8 +284,8 @@ static int take_process(Cluster *c, pid_t pid, bool is_child, Err *reterr)
 }
 
 /* The process of a server that runs on our directory already; 0: none. Removes a postmaster.pid whose number now
- * belongs to another program, which would keep the server from starting; one of a dead process is the server's to judge,
- * because only it knows whether children of the dead one are still there. */
+ * belongs to another program, which would keep the server from starting; one of a dead process is the server's to
+ * judge, because only it knows whether children of the dead one are still there. */
 static pid_t find_running(const Cluster *c)
 {
     _cleanup_free_ char *path = make_string("%s/postmaster.pid", c->data);
@@ -316,14 +317,46 @@ static int spawn_server(Cluster *c, Err *reterr)
     _cleanup_free_ char *sockets = make_string("unix_socket_directories=\"%s\"", c->socket_dir);
     _cleanup_free_ char *buffers = make_string("shared_buffers=%uMB", shared_buffers_mb());
     _cleanup_free_ char *log_path = make_string("%s/start.log", c->dir);
-    const char *const argv[] = {
-        program, "-D", c->data,
-        "-c", "listen_addresses=", "-c", sockets, "-c", "unix_socket_permissions=0700", "-c", "port=5432",
-        "-c", "max_connections=60", "-c", buffers, "-c", "max_wal_size=2GB", "-c", "wal_compression=on",
-        "-c", "checkpoint_timeout=10min", "-c", "max_locks_per_transaction=256", "-c", "timezone=UTC",
-        "-c", "log_timezone=UTC", "-c", "logging_collector=on", "-c", "log_filename=postgresql-%a.log",
-        "-c", "log_truncate_on_rotation=on", "-c", "log_rotation_age=1440", "-c", "log_rotation_size=0",
-        "-c", "cluster_name=pganalytics", NULL};
+    const char *const argv[] = {program,
+                                "-D",
+                                c->data,
+                                "-c",
+                                "listen_addresses=",
+                                "-c",
+                                sockets,
+                                "-c",
+                                "unix_socket_permissions=0700",
+                                "-c",
+                                "port=5432",
+                                "-c",
+                                "max_connections=60",
+                                "-c",
+                                buffers,
+                                "-c",
+                                "max_wal_size=2GB",
+                                "-c",
+                                "wal_compression=on",
+                                "-c",
+                                "checkpoint_timeout=10min",
+                                "-c",
+                                "max_locks_per_transaction=256",
+                                "-c",
+                                "timezone=UTC",
+                                "-c",
+                                "log_timezone=UTC",
+                                "-c",
+                                "logging_collector=on",
+                                "-c",
+                                "log_filename=postgresql-%a.log",
+                                "-c",
+                                "log_truncate_on_rotation=on",
+                                "-c",
+                                "log_rotation_age=1440",
+                                "-c",
+                                "log_rotation_size=0",
+                                "-c",
+                                "cluster_name=pganalytics",
+                                NULL};
     _cleanup_close_ int log_fd = -1;
     int r = io_open(log_path, O_WRONLY | O_CREAT | O_TRUNC, 0600, &log_fd);
     if (r < 0)

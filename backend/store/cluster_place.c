@@ -165,7 +165,8 @@ int cluster_choose_user(const char **ret, Err *reterr)
             return 0;
         }
     }
-    int r = err_set(reterr, ERR_CONFIG, "PostgreSQL does not run as root, and there is no user pganalytics or postgres");
+    int r =
+        err_set(reterr, ERR_CONFIG, "PostgreSQL does not run as root, and there is no user pganalytics or postgres");
     err_hint(reterr, "useradd --system pganalytics, or run pganalytics-api as an ordinary user");
     return r;
 }

@@ -11,7 +11,8 @@
 /* The directory with initdb and postgres of @major (0: the newest): @bin_dir when given, else those of Debian, Red Hat
  * and pg_config, else PATH. Appended to @ret. */
 int cluster_find_programs(const char *bin_dir, int major, Buf *ret, Err *reterr) MUST_CHECK;
-/* Major version in the first line of `postgres --version`: "postgres (PostgreSQL) 15.20 (...)"; 0 when it is none. Pure. */
+/* Major version in the first line of `postgres --version`: "postgres (PostgreSQL) 15.20 (...)"; 0 when it is none.
+ * Pure. */
 int cluster_parse_version(Slice line);
 /* First line of postmaster.pid; 0 when it is not a process number. Pure. */
 pid_t cluster_parse_pid(Slice content);

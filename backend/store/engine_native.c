@@ -63,8 +63,8 @@ static int native_drop_before(PgConn *c, const EngineTable *t, int64_t day, int 
     while (*ret_dropped < DROPS_MAX) {
         _cleanup_pgresult_ PGresult *result = NULL;
         Err cause = ERR_INIT;
-        int r = store_run(c, "select pganalytics.drop_partition($1, $2, $3)", STORE_PARAMS(t->schema, t->name, day_text),
-                          PG_SHAPE_ONE, DDL_TIMEOUT, &result, &cause);
+        int r = store_run(c, "select pganalytics.drop_partition($1, $2, $3)",
+                          STORE_PARAMS(t->schema, t->name, day_text), PG_SHAPE_ONE, DDL_TIMEOUT, &result, &cause);
         if (r < 0 && strcmp(cause.sqlstate, "55P03") == 0)
             return 0; /* someone reads it just now */
         if (r < 0) {

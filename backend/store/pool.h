@@ -22,7 +22,8 @@ void pool_give(Pool *p, PgConn *c);
 void pool_discard(Pool *p, PgConn *c);
 
 /* A connection of its own with the settings that all of the store's connections have, outside the pool's bound. */
-int pool_connect(const char *conninfo, const char *application_name, Usec timeout, PgConn **ret, Err *reterr) MUST_CHECK;
+int pool_connect(const char *conninfo, const char *application_name, Usec timeout, PgConn **ret,
+                 Err *reterr) MUST_CHECK;
 /* True when the server closed an idle connection meanwhile (restart, administrator): ask before use. */
 bool pool_connection_is_stale(PgConn *c);
 size_t pool_open_count(Pool *p);

@@ -86,7 +86,8 @@ static size_t skip_token(Slice s, size_t at)
 {
     char c = s.ptr[at];
     if (c == '\'') {
-        bool is_escape = at > 0 && (s.ptr[at - 1] == 'E' || s.ptr[at - 1] == 'e') && (at < 2 || !is_word(s.ptr[at - 2]));
+        bool is_escape =
+            at > 0 && (s.ptr[at - 1] == 'E' || s.ptr[at - 1] == 'e') && (at < 2 || !is_word(s.ptr[at - 2]));
         return skip_quoted(s, at, is_escape);
     }
     if (c == '"')

@@ -90,7 +90,8 @@ const EmbeddedFile *store_find_query(const Store *s, const char *name)
 
 bool store_failure_is_passing(const Err *cause)
 {
-    /* connection, resources, operator intervention, read-only after a failover, lock timeout, serialisation, deadlock */
+    /* connection, resources, operator intervention, read-only after a failover, lock timeout, serialisation, deadlock
+     */
     static const char *const STATES[] = {"08", "53", "57", "25006", "55P03", "40", "58"};
     if (cause->code == ERR_CONNECT || cause->code == ERR_UNAVAILABLE || cause->code == ERR_TIMEOUT)
         return true;
@@ -212,7 +213,6 @@ bool store_is_healthy(Store *s, Err *reterr)
 
 int store_run(PgConn *c, const char *sql, StoreParams params, PgShape shape, Usec timeout, PGresult **ret, Err *reterr)
 {
-    PgQuery q = {
-        .sql = sql, .params = params.values, .param_count = params.count, .shape = shape, .timeout = timeout};
+    PgQuery q = {.sql = sql, .params = params.values, .param_count = params.count, .shape = shape, .timeout = timeout};
     return err_trace(pg_conn_query(c, &q, ret, reterr));
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* What is known of partitions is kept in Store.partitions under the store's lock; the rest is the caller's connection. */
+/* What is known of partitions is kept in Store.partitions under the store's lock; the rest is the caller's connection.
+ */
 #include "backend/store/tables.h"
 
 static const Usec DDL_TIMEOUT = 60 * USEC_PER_SEC;

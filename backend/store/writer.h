@@ -1,12 +1,12 @@
 #pragma once
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * A connection for writing metrics: the statements named write_* of backend/queries, transactions, COPY. What is written
- * and when is the ingest's business. One thread. After a failure with a lost connection the next store_writer_connect() makes a
- * new connection.
+ * A connection for writing metrics: the statements named write_* of backend/queries, transactions, COPY. What is
+ * written and when is the ingest's business. One thread. After a failure with a lost connection the next
+ * store_writer_connect() makes a new connection.
  */
-#include "lib/pg/conn.h"
 #include "backend/store/store.h"
+#include "lib/pg/conn.h"
 
 typedef struct StoreWriter StoreWriter;
 
@@ -24,7 +24,8 @@ int store_writer_begin(StoreWriter *w, Err *reterr) MUST_CHECK;
 int store_writer_commit(StoreWriter *w, Err *reterr) MUST_CHECK;
 void store_writer_rollback(StoreWriter *w); /* or closes the connection, with the same effect */
 
-/* Makes the partition of @day of metric.@family, or of pganalytics.reading when NULL, unless it is known to be there. */
+/* Makes the partition of @day of metric.@family, or of pganalytics.reading when NULL, unless it is known to be there.
+ */
 int store_writer_ensure_day(StoreWriter *w, const char *family, int64_t day, Err *reterr) MUST_CHECK;
 void store_writer_forget_days(StoreWriter *w);
 /* COPY BINARY into metric.@family; @columns: the list behind the table's name. */
