@@ -4,6 +4,7 @@
  * From absolute readings to increases. Holds, per family, the previous reading of every row and the epoch that it
  * belongs to. A new epoch starts a new baseline and marks a gap: never a negative, never a spike. A row absent from the
  * previous reading of the same epoch counts from zero. Rows in which nothing changed are left out, except in keyframes.
+ * Rows that share a key are one row: their counters are added, the rest is the first one's.
  * One object per target, on the target's thread. Pure: no I/O, time is an argument.
  */
 #include "lib/base/arena.h"
@@ -19,25 +20,31 @@ DEFINE_CLEANUP(Delta *, delta_free)
 /* One reading of a family (of one database, for database-scoped ones), absolute values, columns as in @columns. */
 typedef struct Reading {
     const char *family;
-    const char *database;         /* part of the key of the baseline; NULL for instance and host scope */
-    const char *epoch;            /* text that changes whenever counters may have started again */
+    const char *database; /* part of the key of the baseline; NULL for instance and host scope */
+    const char *epoch;    /* text that changes whenever counters may have started again */
     Usec wall;
-    Usec monotonic;               /* kept across restarts only as wall: see delta.c */
+    Usec monotonic; /* kept across restarts only as wall: see delta.c */
     const FamilyColumn *const *columns;
     size_t column_count;
-    size_t label_count;           /* the first ones: the row's key */
-    Cell *cells;                  /* row-major */
+    size_t label_count;      /* the first ones: the row's key */
+    Cell *cells;             /* row-major */
+    const Slice *row_epochs; /* one a row, absent where not known; NULL: rows have none. A change resets the row */
     size_t row_count;
-    bool keyframe;                /* send every row */
+    bool keyframe; /* send every row */
+    bool partial;  /* rows may be missing that exist: one absent before has an unknown start, not zero */
 } Reading;
 
-/* Computes the frame (in @arena) and stages the reading as the next baseline. Staged readings become the baseline with
- * delta_commit(), or are forgotten with delta_rollback() when the batch could not be kept. A counter that went down
- * within one epoch begins a new epoch for that row alone (null, counted). */
+/* Computes the frame and stages the reading as the next baseline. The frame owns nothing outside @arena but the column
+ * names; .server is the caller's to fill. Staged readings become the baseline with delta_commit(), or are forgotten
+ * with delta_rollback() when the batch could not be kept. A counter that went down within one epoch begins a new epoch
+ * for that row alone (null, counted). */
 void delta_apply(Delta *d, Arena *arena, const Reading *reading, PushFrame *ret_frame);
 void delta_commit(Delta *d);
 void delta_rollback(Delta *d);
-uint64_t delta_resets(const Delta *d); /* rows that began again since start */
+uint64_t delta_resets(const Delta *d);                                    /* rows that began again since start */
+bool delta_has(const Delta *d, const char *family, const char *database); /* a baseline is there */
+/* Forgets what was last read before @wall: databases that are gone. */
+void delta_expire(Delta *d, Usec wall);
 
 /* The baseline, staged readings included, as bytes and back. Damaged bytes: ERR_CORRUPT, and @d is empty. */
 void delta_save(const Delta *d, Buf *out);

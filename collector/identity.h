@@ -20,13 +20,13 @@ void identity_done(Identity *i); /* wipes the token */
 
 typedef struct EnrolOptions {
     const char *api_url;
-    const char *ca_file;         /* to trust the backend by; NULL: the system's */
+    const char *ca_file; /* to trust the backend by; NULL: the system's */
     bool verify;
     const char *state_dir;
-    const char *secret;          /* registration secret */
+    const char *secret; /* registration secret */
     const char *name;
     const char *hostname;
-    const char *region;          /* NULL: none */
+    const char *region; /* NULL: none */
 } EnrolOptions;
 
 /* Makes a key, sends a request for a certificate, writes the identity. The key never leaves this host. */

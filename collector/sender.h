@@ -14,15 +14,15 @@
 typedef struct Sender Sender;
 
 typedef struct SenderOptions {
-    const char *api_url;       /* "https://host:port", without a path */
+    const char *api_url; /* "https://host:port", without a path */
     const char *ca_file;
     const char *cert_file;
     const char *key_file;
     bool verify;
-    const char *state_dir;     /* where a renewed token is written */
-    const char *token;         /* as read at start */
+    const char *state_dir; /* where a renewed token is written */
+    const char *token;     /* as read at start */
     const char *collector_id;
-    Usec flush_interval;       /* longest time a batch waits to be sent */
+    Usec flush_interval; /* longest time a batch waits to be sent */
 } SenderOptions;
 
 typedef struct SenderStats {
@@ -31,12 +31,13 @@ typedef struct SenderStats {
     _Atomic uint64_t duplicate_batches; /* the backend had them already */
     _Atomic uint64_t refused_batches;
     _Atomic uint64_t failures;
-    _Atomic int64_t last_success;       /* wall */
-    _Atomic int64_t clock_skew_usec;    /* backend minus us */
-    _Atomic int64_t config_version;     /* as the backend last said */
+    _Atomic int64_t last_success;    /* wall */
+    _Atomic int64_t clock_skew_usec; /* backend minus us */
+    _Atomic int64_t config_version;  /* as the backend last said */
 } SenderStats;
 
-int sender_start(Sender **ret, const SenderOptions *options, Spool *const *spools, size_t spool_count, Err *reterr) MUST_CHECK;
+int sender_start(Sender **ret, const SenderOptions *options, Spool *const *spools, size_t spool_count,
+                 Err *reterr) MUST_CHECK;
 /* A batch was appended. Any thread. */
 void sender_wake(Sender *s);
 /* Sends what is there for at most @grace, then ends the thread. */

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* See cli.h. One row an option: parser, help and "did you mean" read the same table. */
+#include "collector/cli.h"
+
+#include <curl/curl.h>
+#include <libpq-fe.h>
+#include <openssl/crypto.h>
+#include <stddef.h>
+#include <string.h>
+#include <zstd.h>
+
+#include "collector/version.h"
+#include "lib/base/slice.h"
+
+enum { NO_VALUE = -1, NO_COMMAND = -1 };
+
+typedef struct CliOption {
+    const char *name;
+    const char *value; /* what to call its value in the help; NULL: it has none */
+    int command;       /* CliCommand that it asks for; NO_COMMAND */
+    ptrdiff_t offset;  /* of the const char * (with value) or bool (without) in Cli; NO_VALUE */
+    bool of_register;
+    const char *help;
+} CliOption;
+
+static const CliOption OPTIONS[] = {
+    {"--config", "FILE", NO_COMMAND, offsetof(Cli, config), false,
+     "settings (default: /etc/pganalytics/collector.toml)"},
+    {"--verbose", NULL, NO_COMMAND, offsetof(Cli, verbose), false, "log more"},
+    {"--validate", NULL, CLI_VALIDATE, NO_VALUE, false,
+     "check settings and certificates, print one line a fault; connects nowhere"},
+    {"--dry-run", NULL, CLI_DRY_RUN, NO_VALUE, false,
+     "read every server once, print the batch and what it costs; sends nothing"},
+    {"--version", NULL, CLI_VERSION, NO_VALUE, false, "print versions"},
+    {"--help", NULL, CLI_HELP, NO_VALUE, false, "print this"},
+    {"--api", "URL", NO_COMMAND, offsetof(Cli, api), true, "the backend, for example https://api.example.com"},
+    {"--secret-file", "FILE", NO_COMMAND, offsetof(Cli, secret_file), true,
+     "registration secret (or in the environment: REGISTRATION_SECRET)"},
+    {"--ca", "FILE", NO_COMMAND, offsetof(Cli, ca), true, "whom to trust (default: the system's authorities)"},
+    {"--name", "NAME", NO_COMMAND, offsetof(Cli, name), true, "name of this collector (default: from the settings)"},
+    {"--hostname", "NAME", NO_COMMAND, offsetof(Cli, hostname), true, "name of this host (default: from the settings)"},
+    {"--region", "REGION", NO_COMMAND, offsetof(Cli, region), true, "where it is"},
+    {"--state-dir", "DIR", NO_COMMAND, offsetof(Cli, state_dir), true,
+     "where the identity goes (default: from the settings)"},
+};
+
+static const char HELP_HEAD[] =
+    "pganalytics reads PostgreSQL servers and sends their figures to a pganalytics backend.\n"
+    "\n"
+    "usage: pganalytics [OPTION...]\n"
+    "       pganalytics register --api URL [OPTION...]\n"
+    "\n";
+
+static const char HELP_TAIL[] =
+    "\n"
+    "The usual way:\n"
+    "  psql -c \"create role pganalytics_monitoring login password '...' in role pg_monitor\"\n"
+    "  psql -c 'create extension pg_stat_statements'\n"
+    "  pganalytics --config collector.toml --validate\n"
+    "  pganalytics --config collector.toml --dry-run >batch.json\n"
+    "  pganalytics register --config collector.toml --api https://api.example.com --secret-file secret\n"
+    "  pganalytics --config collector.toml\n"
+    "\n"
+    "The smallest settings file:\n"
+    "  [postgres]\n"
+    "  host = \"localhost\"\n"
+    "  user = \"pganalytics_monitoring\"\n"
+    "  password_file = \"/etc/pganalytics/password\"\n"
+    "\n"
+    "SIGHUP reads the settings anew, SIGTERM ends after the tick under way.\n"
+    "Exit status: 0 well, 1 failed, 2 wrong command line or settings.\n";
+
+static const CliOption *find_option(Slice name)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(OPTIONS); i++) {
+        if (slice_eq_cstr(name, OPTIONS[i].name))
+            return &OPTIONS[i];
+    }
+    return NULL;
+}
+
+static int refuse_unknown(Slice name, Err *reterr)
+{
+    const char *nearest = NULL;
+    size_t best = 4;
+    for (size_t i = 0; i < ARRAY_LENGTH(OPTIONS); i++) {
+        size_t distance = slice_distance(name, slice_cstr(OPTIONS[i].name), best);
+        if (distance < best) {
+            best = distance;
+            nearest = OPTIONS[i].name;
+        }
+    }
+    int r = err_set(reterr, ERR_USAGE, "unknown argument \"%.*s\"", SLICE_ARG(name));
+    if (nearest)
+        err_hint(reterr, "did you mean %s?", nearest);
+    else
+        err_hint(reterr, "pganalytics --help");
+    return r;
+}
+
+static int set_command(Cli *cli, CliCommand command, const char *argument, Err *reterr)
+{
+    /* --help and --version win over everything: somebody is asking. */
+    if (cli->command == CLI_HELP || cli->command == CLI_VERSION)
+        return 0;
+    if (cli->command != CLI_RUN && command != CLI_HELP && command != CLI_VERSION && cli->command != command)
+        return err_set(reterr, ERR_USAGE, "\"%s\" asks for something else than what stands before it", argument);
+    cli->command = command;
+    return 0;
+}
+
+static int take_option(Cli *cli, const CliOption *option, const char *value, Err *reterr)
+{
+    if (option->command != NO_COMMAND)
+        return set_command(cli, (CliCommand)option->command, option->name, reterr);
+    char *member = (char *)cli + option->offset;
+    if (option->value)
+        memcpy(member, &value, sizeof(value));
+    else
+        *(bool *)member = true;
+    return 0;
+}
+
+static int check_combination(const Cli *cli, const CliOption *first_of_register, Err *reterr)
+{
+    if (cli->command == CLI_HELP || cli->command == CLI_VERSION)
+        return 0;
+    if (cli->command != CLI_REGISTER && first_of_register)
+        return err_set(reterr, ERR_USAGE, "%s belongs to \"pganalytics register\"", first_of_register->name);
+    if (cli->command == CLI_REGISTER && !cli->api) {
+        int r = err_set(reterr, ERR_USAGE, "register needs --api");
+        err_hint(reterr, "pganalytics register --api https://HOST --secret-file FILE");
+        return r;
+    }
+    return 0;
+}
+
+int cli_parse(int argc, char *const *argv, Cli *ret, Err *reterr)
+{
+    *ret = (Cli){.command = CLI_RUN};
+    const CliOption *first_of_register = NULL;
+    for (int i = 1; i < argc; i++) {
+        Slice argument = slice_cstr(argv[i]);
+        Slice value = argument;
+        Slice name = slice_split(&value, '=');
+        const CliOption *option = find_option(name);
+        int r;
+        if (slice_eq_cstr(argument, "register")) {
+            r = set_command(ret, CLI_REGISTER, argv[i], reterr);
+        } else if (!option) {
+            r = refuse_unknown(name, reterr);
+        } else if (!option->value && value.ptr) {
+            r = err_set(reterr, ERR_USAGE, "%s takes no value", option->name);
+        } else if (option->value && !value.ptr && i + 1 >= argc) {
+            r = err_set(reterr, ERR_USAGE, "%s needs a value: %s", option->name, option->value);
+        } else {
+            const char *text = value.ptr ? value.ptr : option->value ? argv[++i] : NULL;
+            r = take_option(ret, option, text, reterr);
+            if (option->of_register && !first_of_register)
+                first_of_register = option;
+        }
+        if (r < 0)
+            return r;
+    }
+    return check_combination(ret, first_of_register, reterr);
+}
+
+static void print_options(FILE *out, bool of_register)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(OPTIONS); i++) {
+        if (OPTIONS[i].of_register != of_register)
+            continue;
+        int written = fprintf(out, "  %s%s%s", OPTIONS[i].name, OPTIONS[i].value ? " " : "",
+                              OPTIONS[i].value ? OPTIONS[i].value : "");
+        fprintf(out, "%*s%s\n", written < 24 ? 24 - written : 1, "", OPTIONS[i].help);
+    }
+}
+
+void cli_print_help(FILE *out)
+{
+    fputs(HELP_HEAD, out);
+    print_options(out, false);
+    fputs("\nregister makes a key and has it certified; the identity goes to the state directory:\n", out);
+    print_options(out, true);
+    fputs(HELP_TAIL, out);
+}
+
+void cli_print_version(FILE *out)
+{
+    int pq = PQlibVersion();
+    fprintf(out, "pganalytics %s (commit %s)\n", COLLECTOR_VERSION, PGA_COMMIT);
+    fprintf(out, "libpq %d.%d, %s, libcurl %s, zstd %s\n", pq / 10000, pq % 10000, OpenSSL_version(OPENSSL_VERSION),
+            curl_version_info(CURLVERSION_NOW)->version, ZSTD_versionString());
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* pganalytics, the collector: command line to command. */
+#include <malloc.h>
+#include <stdio.h>
+
+#include "collector/agent.h"
+#include "collector/cli.h"
+#include "collector/dry_run.h"
+#include "collector/register.h"
+#include "collector/settings.h"
+#include "collector/validate.h"
+#include "lib/base/log.h"
+
+enum { MALLOC_ARENAS_MAX = 2, MALLOC_TRIM_BYTES = 256 << 10 };
+
+/* A thread a server would have an arena of freed memory each; two, trimmed early, keep the process small. */
+static void keep_memory_small(void)
+{
+    mallopt(M_ARENA_MAX, MALLOC_ARENAS_MAX);
+    mallopt(M_TRIM_THRESHOLD, MALLOC_TRIM_BYTES);
+    mallopt(M_MMAP_THRESHOLD, MALLOC_TRIM_BYTES);
+}
+
+int main(int argc, char **argv)
+{
+    Cli cli;
+    Err err = ERR_INIT;
+    if (cli_parse(argc, argv, &cli, &err) < 0) {
+        fprintf(stderr, "pganalytics: %s%s%s%s\n", err.detail, err.hint[0] ? " (" : "", err.hint,
+                err.hint[0] ? ")" : "");
+        return 2;
+    }
+    keep_memory_small();
+    log_setup("pganalytics", LOG_FORMAT_AUTO, cli.verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
+    const char *config = cli.config ? cli.config : SETTINGS_DEFAULT_PATH;
+    switch (cli.command) {
+    case CLI_HELP:
+        cli_print_help(stdout);
+        return 0;
+    case CLI_VERSION:
+        cli_print_version(stdout);
+        return 0;
+    case CLI_VALIDATE:
+        return validate_run(config);
+    case CLI_DRY_RUN:
+        return dry_run(config);
+    case CLI_REGISTER:
+        return register_run(&cli);
+    case CLI_RUN:
+        return agent_run(config);
+    }
+    return 2;
+}

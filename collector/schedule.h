@@ -1,0 +1,44 @@
+#pragma once
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * When which family is due. Times are points of a grid that begins at the start: a late run does not push the ones
+ * behind it, and a point that was missed is left out. Families slower than the base interval get different phases, so
+ * that they do not all fall on one tick. A family whose SQL is dear is stretched: it may take at most one part in
+ * SCHEDULE_DUTY of the server's time. Pure, `now` is monotonic; the target's thread.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/vec.h"
+
+enum { SCHEDULE_DUTY = 50 };
+
+typedef struct ScheduleEntry {
+    Usec interval;  /* as configured */
+    Usec effective; /* >= interval, a multiple of the base: stretched by cost */
+    Usec phase;     /* of the grid, from the second run on */
+    Usec due;
+} ScheduleEntry;
+
+DEFINE_VEC(ScheduleEntryVec, schedule_entry_vec, ScheduleEntry)
+
+typedef struct Schedule {
+    Usec base;
+    Usec start;
+    size_t slow; /* entries slower than the base so far */
+    ScheduleEntryVec entries;
+} Schedule;
+
+void schedule_init(Schedule *s, Usec base, Usec start);
+void schedule_done(Schedule *s);
+/* Due at @start for the first time. Returns the entry's index. */
+size_t schedule_add(Schedule *s, Usec interval);
+/* When the next entry is due; USEC_NEVER without entries. */
+Usec schedule_next(const Schedule *s);
+/* True when the entry is due now, or so soon that it should share this tick; it then moves on to its next point. */
+bool schedule_take(Schedule *s, size_t entry, Usec now);
+/* Makes it due now again (a failed connection came back). */
+void schedule_expire(Schedule *s, size_t entry, Usec now);
+/* What the run has cost the server. */
+void schedule_report_cost(Schedule *s, size_t entry, Usec cost);

@@ -1,0 +1,691 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * See session.h. A tick: one statement for the server's pulse, one for each family that is due on the main connection,
+ * then the databases one by one, then texts of new statements. Every statement is a transaction of its own, read only,
+ * with the limits of SERVER_SETTINGS; no transaction is ever left open.
+ *
+ * session_open() looks at the server anew, so whatever may have changed it (a promotion, an update of an extension, a
+ * day gone by) is answered by closing and opening.
+ */
+#include "collector/session.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "collector/epoch.h"
+#include "collector/family_runner.h"
+#include "collector/roamer.h"
+#include "collector/schedule.h"
+#include "lib/io/file.h"
+
+#define KEYFRAME_INTERVAL     (15 * 60 * USEC_PER_SEC)
+#define PROBE_INTERVAL        (24 * 3600 * USEC_PER_SEC) /* look at the server anew */
+#define PROBE_SOON_INTERVAL   (10 * 60 * USEC_PER_SEC)   /* at most so often because a family met something unknown */
+#define STATEMENT_TIMEOUT_MAX (15 * USEC_PER_SEC)
+#define STATEMENT_GRACE       (2 * USEC_PER_SEC) /* ours ends after the server's */
+
+static const char COLLECTOR_FAMILY[] = "collector_family";
+enum { PASSWORD_FILE_MAX = 4096 };
+
+/* Settings that not every version has: those that are there are set behind the connect, in one round trip. */
+static const char SETTLE_SQL[] =
+    "select count(set_config(s.name, v.value, false)), current_setting('standard_conforming_strings'), current_user"
+    " from (values ('stats_fetch_consistency', 'none'), ('idle_session_timeout', '0'), ('transaction_timeout', '0'),"
+    " ('jit', 'off')) v(name, value) join pg_catalog.pg_settings s on s.name = v.name";
+
+DEFINE_VEC(AdviceVec, advice_vec, const char *)
+
+struct Session {
+    SessionOptions options;
+    SystemHost host;
+    FamilyState *families;
+    size_t family_count;
+    const FamilyColumn **host_columns; /* of all host families, one behind the other */
+    Schedule host_schedule;
+    Schedule server_schedule;
+    Rows rows;
+    Buf epoch;
+    char born[24]; /* epoch of the collector's own counters */
+
+    PgConn *conn;
+    Roamer *roamer;
+    Arena *facts_arena;
+    Usec statement_timeout;
+    bool backslash_escapes;
+    bool ever_open;
+    int version_num;
+    uint64_t system_identifier;
+    char database[64]; /* of the main connection */
+    char role[64];
+    AdviceVec advice; /* texts in facts_arena */
+    Pulse pulse;
+    Usec probe_at; /* monotonic */
+    Usec opened_at;
+};
+
+static bool is_collector_family(const Family *f)
+{
+    return strcmp(f->name, COLLECTOR_FAMILY) == 0;
+}
+
+/* A host family whose figures this version can give, for this server. */
+static bool is_readable(const Session *s, const Family *f)
+{
+    if (f->scope != FAMILY_SCOPE_HOST || is_collector_family(f))
+        return true;
+    return s->options.server->local && system_source_find(f->name);
+}
+
+static void resolve_host_family(Session *s, FamilyState *state, size_t *column_at)
+{
+    const Family *f = state->family;
+    const FamilyColumn **columns = s->host_columns + *column_at;
+    for (size_t i = 0; i < f->column_count; i++)
+        columns[i] = &f->columns[i];
+    *column_at += f->column_count;
+    state->available = true;
+    state->resolved = (ResolvedFamily){
+        .family = f, .columns = columns, .column_count = f->column_count, .label_count = f->label_count};
+}
+
+static void add_families(Session *s)
+{
+    const Catalog *catalog = s->options.settings->catalog;
+    size_t count = catalog_count(catalog), column_at = 0;
+    s->families = calloc(count + 1, sizeof(*s->families));
+    s->host_columns = calloc(count * FAMILY_COLUMNS_MAX + 1, sizeof(*s->host_columns));
+    if (!s->families || !s->host_columns)
+        abort();
+    for (size_t i = 0; i < count; i++) {
+        const Family *f = catalog_at(catalog, i);
+        Usec interval;
+        if (!settings_family(s->options.settings, f, &interval) || !is_readable(s, f))
+            continue;
+        FamilyState *state = &s->families[s->family_count++];
+        *state = (FamilyState){.family = f,
+                               .interval = interval ? interval : s->options.settings->interval,
+                               .last_keyframe = -KEYFRAME_INTERVAL};
+        bool is_host = f->scope == FAMILY_SCOPE_HOST;
+        state->entry = schedule_add(is_host ? &s->host_schedule : &s->server_schedule, state->interval);
+        if (is_host)
+            resolve_host_family(s, state, &column_at);
+    }
+}
+
+Session *session_new(const SessionOptions *options, Usec now)
+{
+    Session *s = calloc(1, sizeof(*s));
+    if (!s)
+        abort();
+    s->options = *options;
+    s->host.root = options->system_root ? options->system_root : "";
+    s->facts_arena = arena_new(0);
+    Usec interval = options->settings->interval;
+    s->statement_timeout = interval < STATEMENT_TIMEOUT_MAX ? interval : STATEMENT_TIMEOUT_MAX;
+    (void)snprintf(s->born, sizeof(s->born), "%" PRId64, clock_wall());
+    rows_init(&s->rows);
+    schedule_init(&s->host_schedule, interval, now);
+    schedule_init(&s->server_schedule, interval, now);
+    add_families(s);
+    return s;
+}
+
+Session *session_free(Session *s)
+{
+    if (!s)
+        return NULL;
+    session_close(s);
+    free(s->families);
+    free((void *)s->host_columns);
+    schedule_done(&s->host_schedule);
+    schedule_done(&s->server_schedule);
+    rows_done(&s->rows);
+    buf_done(&s->epoch);
+    advice_vec_done(&s->advice);
+    arena_free(s->facts_arena);
+    free(s);
+    return NULL;
+}
+
+bool session_is_open(const Session *s)
+{
+    return s->conn != NULL;
+}
+
+void session_close(Session *s)
+{
+    s->roamer = roamer_free(s->roamer);
+    s->conn = pg_conn_close(s->conn);
+}
+
+static void wipe(Buf *secret)
+{
+    if (secret->len)
+        explicit_bzero(secret->ptr, secret->len);
+}
+
+/* What one connection needs, the main one and those that roam. */
+static int open_connection(void *arg, const char *database, PgConn **ret, Err *reterr)
+{
+    Session *s = arg;
+    const ServerSettings *server = s->options.server;
+    _cleanup_buf_ Buf conninfo = BUF_INIT, password = BUF_INIT;
+    server_settings_conninfo(server, &conninfo);
+    if (server->password_file[0]) {
+        int r = file_read_all(server->password_file, PASSWORD_FILE_MAX, &password, reterr);
+        if (r < 0)
+            return err_trace(r);
+        while (password.len && (password.ptr[password.len - 1] == '\n' || password.ptr[password.len - 1] == '\r'))
+            password.ptr[--password.len] = '\0';
+    } else {
+        buf_append_cstr(&password, server->password);
+    }
+
+    char statement_timeout[48];
+    (void)snprintf(statement_timeout, sizeof(statement_timeout), "statement_timeout=%" PRId64,
+                   s->statement_timeout / USEC_PER_MSEC);
+    const char *const settings[] = {"default_transaction_read_only=on",
+                                    "lock_timeout=100",
+                                    statement_timeout,
+                                    "search_path=pg_catalog",
+                                    "max_parallel_workers_per_gather=0",
+                                    NULL};
+    PgConnOptions options = {
+        .conninfo = buf_cstr(&conninfo),
+        .password = password.len ? buf_cstr(&password) : NULL,
+        .database = database,
+        .application_name = "pganalytics",
+        .settings = settings,
+    };
+    int r = pg_conn_open(ret, &options, reterr);
+    wipe(&password);
+    wipe(&conninfo);
+    return err_trace(r);
+}
+
+static int settle(Session *s, PgConn *conn, Err *reterr)
+{
+    _cleanup_pgresult_ PGresult *row = NULL;
+    PgQuery query = {.sql = SETTLE_SQL, .shape = PG_SHAPE_ROWS, .timeout = s->statement_timeout + STATEMENT_GRACE};
+    int r = pg_conn_query(conn, &query, &row, reterr);
+    if (r < 0)
+        return err_trace(r);
+    if (PQntuples(row) > 0) {
+        s->backslash_escapes = strcmp(PQgetvalue(row, 0, 1), "off") == 0;
+        (void)snprintf(s->role, sizeof(s->role), "%s", PQgetvalue(row, 0, 2));
+    }
+    return 0;
+}
+
+static void advise_about_family(Session *s, const PgFacts *facts, const Family *f)
+{
+    const PgExtension *extension = f->needs[0] ? pg_facts_extension(facts, slice_cstr(f->needs)) : NULL;
+    if (extension && extension->default_version && strcmp(extension->version, extension->default_version) != 0)
+        advice_vec_push(&s->advice,
+                        arena_printf(s->facts_arena,
+                                     "extension %s is of version %s, the server has %s: alter extension %s update",
+                                     f->needs, extension->version, extension->default_version, f->needs));
+    for (size_t i = 0; i < f->column_count; i++) {
+        const char *setting = f->columns[i].setting;
+        if (setting[0] && map_has(facts->settings, slice_cstr(setting)) && !pg_facts_setting_on(facts, setting))
+            advice_vec_push(&s->advice, arena_printf(s->facts_arena,
+                                                     "setting %s is off, what it would tell is not known: "
+                                                     "alter system set %s = on; select pg_reload_conf()",
+                                                     setting, setting));
+    }
+}
+
+static void drop_repeated_advice(AdviceVec *advice)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < advice->len; i++) {
+        bool repeated = false;
+        for (size_t j = 0; j < kept && !repeated; j++)
+            repeated = strcmp(advice->items[i], advice->items[j]) == 0;
+        if (!repeated)
+            advice->items[kept++] = advice->items[i];
+    }
+    advice->len = kept;
+}
+
+static void advise(Session *s, const PgFacts *facts)
+{
+    advice_vec_clear(&s->advice);
+    if (!facts->has_pg_monitor)
+        advice_vec_push(&s->advice,
+                        arena_printf(s->facts_arena,
+                                     "role %s sees only its own sessions and statements: grant pg_monitor to \"%s\"",
+                                     s->role, s->role));
+    for (size_t i = 0; i < s->family_count; i++) {
+        if (s->families[i].available)
+            advise_about_family(s, facts, s->families[i].family);
+    }
+    drop_repeated_advice(&s->advice);
+}
+
+/* Looks at what the server has and resolves every family against it. */
+static int probe(Session *s, PgConn *conn, Err *reterr)
+{
+    arena_clear(s->facts_arena);
+    PgFacts facts = {0};
+    int r = pg_facts_read(conn, s->facts_arena, &facts, reterr);
+    if (r < 0)
+        return err_trace(r);
+    s->version_num = facts.version_num;
+    s->system_identifier = facts.system_identifier;
+    (void)snprintf(s->database, sizeof(s->database), "%s", facts.database);
+    for (size_t i = 0; i < s->family_count; i++) {
+        FamilyState *state = &s->families[i];
+        if (state->family->scope == FAMILY_SCOPE_HOST)
+            continue;
+        Err err = ERR_INIT;
+        state->reason = NULL;
+        int resolved = family_resolve(state->family, &facts, s->facts_arena, &state->resolved, &state->reason, &err);
+        state->available = resolved == RESOLVE_OK;
+        state->retry_at = 0;
+        if (resolved < 0) {
+            state->reason = arena_strdup(s->facts_arena, err.detail);
+            log_warn("metric family does not fit the server", log_str("server", s->options.server->name),
+                     log_str("family", state->family->name), log_error_field(&err));
+        }
+    }
+    advise(s, &facts);
+    pg_facts_done(&facts);
+    return 0;
+}
+
+int session_open(Session *s, Err *reterr)
+{
+    assert(!s->conn);
+    const char *database = s->options.server->database;
+    _cleanup_(pg_conn_closep) PgConn *conn = NULL;
+    int r = open_connection(s, database[0] ? database : NULL, &conn, reterr);
+    if (r >= 0)
+        r = settle(s, conn, reterr);
+    if (r >= 0)
+        r = pulse_read(conn, &s->pulse, reterr);
+    if (r >= 0)
+        r = probe(s, conn, reterr);
+    if (r < 0)
+        return err_trace(r);
+    s->conn = TAKE_PTR(conn);
+    s->roamer = roamer_new(s->options.server, s->conn, s->database, open_connection, s);
+    s->opened_at = clock_monotonic();
+    s->probe_at = s->opened_at + PROBE_INTERVAL;
+    s->ever_open = true;
+    return 0;
+}
+
+Usec session_next(const Session *s)
+{
+    Usec next = schedule_next(&s->host_schedule);
+    if (s->conn && schedule_next(&s->server_schedule) < next)
+        next = schedule_next(&s->server_schedule);
+    return next;
+}
+
+void session_expect_keyframes(Session *s)
+{
+    for (size_t i = 0; i < s->family_count; i++)
+        s->families[i].last_keyframe = -KEYFRAME_INTERVAL;
+}
+
+/* --- One run of one family -------------------------------------------------------------------------------------- */
+
+typedef struct Run {
+    FamilyState *state;
+    PgConn *conn;         /* NULL: host */
+    const char *database; /* NULL: not of a database */
+    const char *epoch;
+    const char *ids;
+    Usec now;
+    Usec wall;
+    bool keyframe;
+} Run;
+
+/* Refused for what it is, not for the moment: asking again at every tick would fill the server's log. */
+static bool is_refused(const Err *err)
+{
+    return err->code == ERR_SQL && (strncmp(err->sqlstate, "42", 2) == 0 || strncmp(err->sqlstate, "0A", 2) == 0 ||
+                                    strcmp(err->sqlstate, "55000") == 0);
+}
+
+/* What was probed is no longer there: an extension was updated or dropped. */
+static bool is_unknown_object(const Err *err)
+{
+    static const char *const STATES[] = {"42P01", "42703", "42883", "3F000", "0A000"};
+    for (size_t i = 0; i < ARRAY_LENGTH(STATES); i++) {
+        if (strcmp(err->sqlstate, STATES[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void note_failure(Session *s, const Run *run, const Err *err)
+{
+    FamilyState *state = run->state;
+    state->errors++;
+    state->last_error = *err;
+    if (is_refused(err))
+        state->retry_at = run->now + PROBE_INTERVAL;
+    if (is_refused(err) && is_unknown_object(err) && s->opened_at + PROBE_SOON_INTERVAL < s->probe_at)
+        s->probe_at = s->opened_at + PROBE_SOON_INTERVAL;
+    if (complain_due(&state->complain, run->now))
+        log_warn("metric family could not be read", log_str("server", s->options.server->name),
+                 log_str("family", state->family->name), log_str("database", run->database), log_error_field(err));
+}
+
+static void note_success(Session *s, const Run *run)
+{
+    FamilyState *state = run->state;
+    state->last_error = ERR_INIT;
+    state->rows += s->rows.row_count;
+    if (s->rows.truncated) {
+        state->truncated++;
+        if (complain_due(&state->complain, run->now))
+            log_warn("metric family has more rows than are read", log_str("server", s->options.server->name),
+                     log_str("family", state->family->name), log_str("database", run->database),
+                     log_int("rows", (int64_t)s->rows.row_count));
+    } else if (complain_recovered(&state->complain, run->now)) {
+        log_info("metric family is read again", log_str("server", s->options.server->name),
+                 log_str("family", state->family->name));
+    }
+}
+
+/* Tells the texts which ids there are: those of the label that the family of texts asks by. */
+static void see_ids(Session *s, const Run *run)
+{
+    const Family *asking = NULL;
+    for (size_t i = 0; i < s->family_count && !asking; i++) {
+        if (s->families[i].family->mode == FAMILY_MODE_TEXTS)
+            asking = s->families[i].family;
+    }
+    if (!asking || run->state->family->mode == FAMILY_MODE_TEXTS || asking->label_count == 0)
+        return;
+    for (size_t label = 0; label < s->rows.label_count; label++) {
+        if (strcmp(s->rows.columns[label]->name, asking->columns[0].name) != 0)
+            continue;
+        for (size_t row = 0; row < s->rows.row_count; row++) {
+            const Cell *cell = &s->rows.cells.items[row * s->rows.column_count + label];
+            if (cell->type == CELL_TEXT)
+                texts_see(s->options.texts, cell->text);
+        }
+    }
+}
+
+static void deliver(Session *s, const Run *run)
+{
+    Reading reading = rows_reading(&s->rows);
+    reading.family = run->state->family->name;
+    reading.database = run->database;
+    reading.epoch = run->epoch;
+    reading.wall = run->wall;
+    reading.monotonic = run->now;
+    reading.keyframe = run->keyframe;
+    /* Behind a limit a row may be hidden at one reading and seen at the next. */
+    reading.partial |= run->state->family->limit > 0;
+    run->state->bytes += s->options.on_reading(s->options.arg, &reading);
+}
+
+static int run_family(Session *s, const Run *run, Err *reterr)
+{
+    FamilyRun sql = {
+        .conn = run->conn,
+        .family = &run->state->resolved,
+        .ids = run->ids,
+        .prepare = run->conn == s->conn,
+        .backslash_escapes = s->backslash_escapes,
+        .timeout = s->statement_timeout + STATEMENT_GRACE,
+    };
+    Err err = ERR_INIT;
+    Usec cost = 0;
+    run->state->runs++;
+    int r = family_runner_run(&sql, &s->rows, &cost, &err);
+    run->state->cost += cost;
+    if (r < 0) {
+        note_failure(s, run, &err);
+        if (pg_conn_usable(run->conn))
+            return 0;
+        if (reterr)
+            *reterr = err;
+        return err_trace(r);
+    }
+    note_success(s, run);
+    see_ids(s, run);
+    deliver(s, run);
+    return 0;
+}
+
+/* Every series of a family gets its keyframe at the same tick. */
+static bool keyframe_is_due(const FamilyState *state, Usec now)
+{
+    return state->family->keyframe_always || now + state->interval / 2 >= state->last_keyframe + KEYFRAME_INTERVAL;
+}
+
+/* --- The host and the collector itself --------------------------------------------------------------------------- */
+
+static void fill_collector_rows(Session *s)
+{
+    for (size_t i = 0; i < s->family_count; i++) {
+        const FamilyState *state = &s->families[i];
+        if (state->runs == 0 || !rows_add(&s->rows))
+            continue;
+        rows_set_text(&s->rows, "family", slice_cstr(state->family->name));
+        rows_set_int(&s->rows, "runs", (int64_t)state->runs);
+        rows_set_int(&s->rows, "errors", (int64_t)state->errors);
+        rows_set_float(&s->rows, "sql_ms", (double)state->cost / (double)USEC_PER_MSEC);
+        rows_set_int(&s->rows, "rows", (int64_t)state->rows);
+        rows_set_int(&s->rows, "bytes", (int64_t)state->bytes);
+    }
+}
+
+static void run_host_family(Session *s, const Run *run)
+{
+    const ResolvedFamily *family = &run->state->resolved;
+    rows_begin(&s->rows, family->columns, family->column_count, family->label_count);
+    run->state->runs++;
+    if (is_collector_family(run->state->family)) {
+        fill_collector_rows(s);
+    } else {
+        Err err = ERR_INIT;
+        if (system_source_find(run->state->family->name)->read(&s->host, &s->rows, &err) < 0) {
+            note_failure(s, run, &err);
+            return;
+        }
+    }
+    note_success(s, run);
+    deliver(s, run);
+}
+
+void session_read_host(Session *s, Usec now)
+{
+    Usec wall = clock_wall();
+    for (size_t i = 0; i < s->family_count; i++) {
+        FamilyState *state = &s->families[i];
+        if (state->family->scope != FAMILY_SCOPE_HOST || !schedule_take(&s->host_schedule, state->entry, now))
+            continue;
+        buf_clear(&s->epoch);
+        if (is_collector_family(state->family))
+            buf_append_cstr(&s->epoch, s->born);
+        else
+            system_epoch(&s->host, &s->epoch);
+        Run run = {.state = state,
+                   .epoch = buf_cstr(&s->epoch),
+                   .now = now,
+                   .wall = wall,
+                   .keyframe = keyframe_is_due(state, now)};
+        run_host_family(s, &run);
+        if (run.keyframe)
+            state->last_keyframe = now;
+    }
+}
+
+/* --- The server --------------------------------------------------------------------------------------------------- */
+
+/* Takes the family's turn from the schedule; false when it is not due or cannot be read. */
+static bool take_turn(Session *s, FamilyState *state, Usec now)
+{
+    return schedule_take(&s->server_schedule, state->entry, now) && state->available && state->retry_at <= now;
+}
+
+static int read_instance(Session *s, Usec now, Usec wall, Err *reterr)
+{
+    epoch_format(&s->epoch, s->system_identifier, &s->pulse, "");
+    for (size_t i = 0; i < s->family_count; i++) {
+        FamilyState *state = &s->families[i];
+        if (state->family->scope != FAMILY_SCOPE_INSTANCE || state->family->mode != FAMILY_MODE_ROWS ||
+            !take_turn(s, state, now))
+            continue;
+        Usec cost_before = state->cost;
+        Run run = {.state = state,
+                   .conn = s->conn,
+                   .epoch = buf_cstr(&s->epoch),
+                   .now = now,
+                   .wall = wall,
+                   .keyframe = keyframe_is_due(state, now)};
+        int r = run_family(s, &run, reterr);
+        if (r < 0)
+            return r;
+        schedule_report_cost(&s->server_schedule, state->entry, state->cost - cost_before);
+        if (run.keyframe)
+            state->last_keyframe = now;
+    }
+    return 0;
+}
+
+typedef struct DatabaseTurn {
+    Session *session;
+    FamilyState *states[CATALOG_FAMILIES_MAX];
+    Usec cost_before[CATALOG_FAMILIES_MAX];
+    size_t count;
+    Usec now;
+} DatabaseTurn;
+
+/* One database. Negative only when the main connection was lost; another one is the roamer's to replace. */
+static int read_database(void *arg, PgConn *conn, const char *database, Err *reterr)
+{
+    DatabaseTurn *turn = arg;
+    Session *s = turn->session;
+    _cleanup_buf_ Buf reset = BUF_INIT;
+    int r = epoch_read_database(conn, &reset, reterr);
+    if (r < 0)
+        return r;
+    epoch_format(&s->epoch, s->system_identifier, &s->pulse, buf_cstr(&reset));
+    for (size_t i = 0; i < turn->count; i++) {
+        FamilyState *state = turn->states[i];
+        /* Roaming may take long: each database has its own time. */
+        Run run = {.state = state,
+                   .conn = conn,
+                   .database = database,
+                   .epoch = buf_cstr(&s->epoch),
+                   .now = clock_monotonic(),
+                   .wall = clock_wall(),
+                   .keyframe = keyframe_is_due(state, turn->now)};
+        r = run_family(s, &run, reterr);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+static int read_databases(Session *s, Usec now, Err *reterr)
+{
+    DatabaseTurn turn = {.session = s, .now = now};
+    for (size_t i = 0; i < s->family_count; i++) {
+        FamilyState *state = &s->families[i];
+        if (state->family->scope != FAMILY_SCOPE_DATABASE || !take_turn(s, state, now))
+            continue;
+        turn.cost_before[turn.count] = state->cost;
+        turn.states[turn.count++] = state;
+    }
+    if (turn.count == 0)
+        return 0;
+    int r = roamer_visit(s->roamer, now, s->options.stop, read_database, &turn, reterr);
+    for (size_t i = 0; i < turn.count; i++) {
+        FamilyState *state = turn.states[i];
+        schedule_report_cost(&s->server_schedule, state->entry, state->cost - turn.cost_before[i]);
+        if (keyframe_is_due(state, now))
+            state->last_keyframe = now;
+    }
+    return r;
+}
+
+static int read_texts(Session *s, Usec now, Usec wall, Err *reterr)
+{
+    epoch_format(&s->epoch, s->system_identifier, &s->pulse, "");
+    for (size_t i = 0; i < s->family_count; i++) {
+        FamilyState *state = &s->families[i];
+        if (state->family->mode != FAMILY_MODE_TEXTS || !take_turn(s, state, now))
+            continue;
+        _cleanup_(arena_freep) Arena *arena = arena_new(0);
+        const char *ids = texts_take_slice(s->options.texts, arena);
+        if (!ids)
+            continue;
+        Usec cost_before = state->cost;
+        Run run = {.state = state, .conn = s->conn, .epoch = buf_cstr(&s->epoch), .ids = ids, .now = now, .wall = wall};
+        int r = run_family(s, &run, reterr);
+        if (state->last_error.code != ERR_NONE)
+            texts_rollback(s->options.texts); /* asked, but not told */
+        if (r < 0)
+            return r;
+        schedule_report_cost(&s->server_schedule, state->entry, state->cost - cost_before);
+    }
+    return 0;
+}
+
+/* The server's state between two ticks; a change of role changes what it has. */
+static int feel_pulse(Session *s, Usec now, Err *reterr)
+{
+    bool was_in_recovery = s->pulse.in_recovery;
+    int r = pulse_read(s->conn, &s->pulse, reterr);
+    if (r < 0)
+        return err_trace(r);
+    if (was_in_recovery == s->pulse.in_recovery && now < s->probe_at)
+        return 0;
+    if (was_in_recovery != s->pulse.in_recovery)
+        log_info("server changed its role", log_str("server", s->options.server->name),
+                 log_bool("in_recovery", s->pulse.in_recovery));
+    session_close(s);
+    return err_trace(session_open(s, reterr));
+}
+
+int session_read_server(Session *s, Usec now, Err *reterr)
+{
+    if (schedule_next(&s->server_schedule) > now + s->server_schedule.base / 20)
+        return 0;
+    Usec wall = clock_wall();
+    int r = feel_pulse(s, now, reterr);
+    if (r >= 0)
+        r = read_instance(s, now, wall, reterr);
+    if (r >= 0)
+        r = read_databases(s, now, reterr);
+    if (r >= 0)
+        r = read_texts(s, now, wall, reterr);
+    if (r < 0) {
+        session_close(s);
+        return err_trace(r);
+    }
+    return 0;
+}
+
+void session_describe(const Session *s, Arena *arena, PushServer *ret)
+{
+    if (!s->ever_open)
+        return;
+    if (s->system_identifier)
+        ret->system_identifier = slice_cstr(arena_printf(arena, "%" PRIu64, s->system_identifier));
+    ret->version_num = s->version_num;
+    ret->in_recovery = s->pulse.in_recovery;
+    ret->postmaster_start = s->pulse.postmaster_start;
+}
+
+const FamilyState *session_family_at(const Session *s, size_t index)
+{
+    return index < s->family_count ? &s->families[index] : NULL;
+}
+
+const char *session_advice_at(const Session *s, size_t index)
+{
+    return index < s->advice.len ? s->advice.items[index] : NULL;
+}

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: PostgreSQL */
+#include "collector/schedule.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#define SECONDS(n) ((n)*USEC_PER_SEC)
+
+enum { HOUR = 3600 };
+
+static void the_first_turn_is_at_the_start(void **state)
+{
+    (void)state;
+    Schedule s;
+    schedule_init(&s, SECONDS(60), SECONDS(1000));
+    assert_true(schedule_next(&s) == USEC_NEVER);
+    size_t fast = schedule_add(&s, SECONDS(60)), slow = schedule_add(&s, SECONDS(600));
+    assert_true(schedule_next(&s) == SECONDS(1000));
+    assert_true(schedule_take(&s, fast, SECONDS(1000)));
+    assert_true(schedule_take(&s, slow, SECONDS(1000)));
+    assert_false(schedule_take(&s, fast, SECONDS(1001)));
+    assert_true(schedule_next(&s) == SECONDS(1060));
+    schedule_done(&s);
+}
+
+static void a_late_turn_does_not_push_the_next_ones(void **state)
+{
+    (void)state;
+    Schedule s;
+    schedule_init(&s, SECONDS(60), 0);
+    size_t e = schedule_add(&s, SECONDS(60));
+    assert_true(schedule_take(&s, e, SECONDS(0)));
+    assert_true(schedule_take(&s, e, SECONDS(75)));
+    assert_true(schedule_next(&s) == SECONDS(120));
+    schedule_done(&s);
+}
+
+static void missed_turns_are_left_out(void **state)
+{
+    (void)state;
+    Schedule s;
+    schedule_init(&s, SECONDS(60), 0);
+    size_t e = schedule_add(&s, SECONDS(60));
+    assert_true(schedule_take(&s, e, 0));
+    assert_true(schedule_take(&s, e, SECONDS(305))); /* due since 60: 60, 120, 180, 240 are gone */
+    assert_true(schedule_next(&s) == SECONDS(360));
+    assert_true(schedule_take(&s, e, SECONDS(415))); /* 420 is too near to be worth a turn */
+    assert_true(schedule_next(&s) == SECONDS(480));
+    schedule_done(&s);
+}
+
+static void what_is_nearly_due_shares_the_tick(void **state)
+{
+    (void)state;
+    Schedule s;
+    schedule_init(&s, SECONDS(60), 0);
+    size_t e = schedule_add(&s, SECONDS(60));
+    assert_true(schedule_take(&s, e, 0));
+    assert_false(schedule_take(&s, e, SECONDS(56)));
+    assert_true(schedule_take(&s, e, SECONDS(58)));
+    assert_true(schedule_next(&s) == SECONDS(120));
+    schedule_done(&s);
+}
+
+static void slow_families_do_not_bunch(void **state)
+{
+    (void)state;
+    enum { FAMILIES = 5, TICKS = 6 * 30 };
+    Schedule s;
+    schedule_init(&s, SECONDS(60), 0);
+    for (size_t i = 0; i < FAMILIES; i++)
+        assert_int_equal(schedule_add(&s, SECONDS(600)), i);
+
+    int turns[FAMILIES] = {0};
+    for (int tick = 0; tick < TICKS; tick++) {
+        int at_once = 0;
+        for (size_t i = 0; i < FAMILIES; i++) {
+            bool due = schedule_take(&s, i, SECONDS(60) * tick);
+            turns[i] += due;
+            at_once += due;
+        }
+        assert_true(tick == 0 ? at_once == FAMILIES : at_once <= 1);
+    }
+    for (size_t i = 0; i < FAMILIES; i++)
+        assert_in_range(turns[i], TICKS / 10, TICKS / 10 + 1);
+    schedule_done(&s);
+}
+
+static void dear_families_are_stretched_and_come_back(void **state)
+{
+    (void)state;
+    Schedule s;
+    schedule_init(&s, SECONDS(60), 0);
+    size_t e = schedule_add(&s, SECONDS(60));
+    assert_true(schedule_take(&s, e, 0));
+    schedule_report_cost(&s, e, SECONDS(1)); /* 1 s a minute is less than one part in fifty of... 60 s: stretched not */
+    assert_true(schedule_next(&s) == SECONDS(60));
+    schedule_report_cost(&s, e, SECONDS(5)); /* 5 s: every 250 s, on the grid of ticks */
+    assert_true(schedule_next(&s) == SECONDS(300));
+    assert_true(schedule_take(&s, e, SECONDS(300)));
+    assert_true(schedule_next(&s) == SECONDS(600));
+    schedule_report_cost(&s, e, SECONDS(1) / 10);
+    assert_true(schedule_next(&s) == SECONDS(360));
+    schedule_report_cost(&s, e, INT64_MAX);
+    assert_true(schedule_next(&s) == SECONDS(360)); /* no overflow */
+    schedule_done(&s);
+}
+
+static void an_expired_turn_is_due_at_once(void **state)
+{
+    (void)state;
+    Schedule s;
+    schedule_init(&s, SECONDS(60), 0);
+    size_t e = schedule_add(&s, HOUR * USEC_PER_SEC);
+    assert_true(schedule_take(&s, e, 0));
+    assert_false(schedule_take(&s, e, SECONDS(61)));
+    schedule_expire(&s, e, SECONDS(62));
+    assert_true(schedule_take(&s, e, SECONDS(62)));
+    schedule_done(&s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_first_turn_is_at_the_start), cmocka_unit_test(a_late_turn_does_not_push_the_next_ones),
+        cmocka_unit_test(missed_turns_are_left_out),      cmocka_unit_test(what_is_nearly_due_shares_the_tick),
+        cmocka_unit_test(slow_families_do_not_bunch),     cmocka_unit_test(dear_families_are_stretched_and_come_back),
+        cmocka_unit_test(an_expired_turn_is_due_at_once),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
