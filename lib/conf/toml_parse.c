@@ -288,23 +288,26 @@ static int parse_array(TomlParser *p, unsigned depth, TomlValue *ret)
     unsigned opened = p->line;
 
     p->at++;
-    for (;;) {
+    for (bool after_item = false;;) {
         int r = skip_space(p);
         if (r < 0)
             return r;
-        if (toml_peek(p, 0) < 0)
+        int c = toml_peek(p, 0);
+        if (c < 0)
             return toml_fail(p, toml_here(p), "unexpected end of the file, the array of line %u is not closed", opened);
-        if (toml_peek(p, 0) == ']')
+        if (c == ']')
             break;
-        r = parse_array_item(p, depth, array, &items, &capacity);
-        if (r == 0)
-            r = skip_space(p);
-        if (r < 0)
-            return r;
-        if (toml_peek(p, 0) == ',')
+        if (!after_item) {
+            r = parse_array_item(p, depth, array, &items, &capacity);
+            if (r < 0)
+                return r;
+            after_item = true;
+        } else if (c == ',') {
             p->at++;
-        else if (toml_peek(p, 0) != ']')
+            after_item = false;
+        } else {
             return toml_fail_expected(p, "expected ',' or ']' in an array");
+        }
     }
     p->at++;
     array->items = items;

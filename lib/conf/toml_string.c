@@ -123,6 +123,15 @@ static void take_run(TomlParser *p, int quote)
     buf_append(&p->scratch, slice_from(start, (size_t)(p->at - start)));
 }
 
+/* The run stopped at something that is no part of a string: the end, a line break, a control character. */
+static int fail_unclosed(TomlParser *p, int quote)
+{
+    if (toml_peek(p, 0) < 0 || at_newline(p))
+        return toml_fail_expected(p, "expected the closing quote of a string");
+    return toml_fail_expected(p, quote == '"' ? "which a string may hold only as an escape such as \\u001f"
+                                              : "which a literal string may not hold");
+}
+
 int toml_parse_string(TomlParser *p, Slice *ret)
 {
     int quote = *p->at++;
@@ -136,7 +145,7 @@ int toml_parse_string(TomlParser *p, Slice *ret)
             return 0;
         }
         if (c != '\\')
-            return toml_fail_expected(p, "expected the closing quote of a string");
+            return fail_unclosed(p, quote);
         int r = parse_escape(p);
         if (r < 0)
             return r;
@@ -179,7 +188,7 @@ int toml_parse_multiline_string(TomlParser *p, Slice *ret)
             take_newline(p);
             buf_append_char(&p->scratch, '\n');
         } else if (c != '\\') {
-            return toml_fail_expected(p, "which a string may hold only as an escape");
+            return fail_unclosed(p, quote);
         } else if (!take_line_continuation(p)) {
             int r = parse_escape(p);
             if (r < 0)
