@@ -283,8 +283,11 @@ static bool append_column(const Resolver *r, Buf *out, const FamilyColumn *c)
     /* Asked of the server each time: a setting may change while we are connected. */
     if (c->setting[0])
         buf_printf(out, "case when current_setting('%s', true) = 'on' then ", c->setting);
-    buf_printf(out, "(%s(%s)%s)::%s", cast_before(c->cast), buf_cstr(&source), cast_after(c->cast),
-               column_type_to_string(c->type));
+    if (c->cast[0])
+        buf_printf(out, "(%s(%s)%s)", cast_before(c->cast), buf_cstr(&source), cast_after(c->cast));
+    else
+        buf_printf(out, "(%s)", buf_cstr(&source));
+    buf_printf(out, "::%s", column_type_to_string(c->type));
     if (c->setting[0])
         buf_append_cstr(out, " end");
     if (c->kind == COLUMN_LABEL)
