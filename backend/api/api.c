@@ -23,8 +23,8 @@ int api_param_int(const HttpRequest *r, const char *name, int64_t min, int64_t m
     if (!value)
         return 0;
     if (!slice_to_int64(slice_cstr(value), ret) || *ret < min || *ret > max)
-        return err_set(reterr, ERR_PARAMETER_INVALID, "%s = \"%.60s\" is not a whole number between %lld and %lld", name,
-                       value, (long long)min, (long long)max);
+        return err_set(reterr, ERR_PARAMETER_INVALID, "%s = \"%.60s\" is not a whole number between %lld and %lld",
+                       name, value, (long long)min, (long long)max);
     return 0;
 }
 
@@ -32,7 +32,8 @@ int api_param_text(const HttpRequest *r, const char *name, size_t max, const cha
 {
     *ret = http_request_query(r, name);
     if (*ret && strlen(*ret) > max)
-        return err_set(reterr, ERR_PARAMETER_INVALID, "%s has %zu bytes; at most %zu are allowed", name, strlen(*ret), max);
+        return err_set(reterr, ERR_PARAMETER_INVALID, "%s has %zu bytes; at most %zu are allowed", name, strlen(*ret),
+                       max);
     return 0;
 }
 

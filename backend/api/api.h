@@ -11,7 +11,8 @@
 enum { API_BODY_MAX = 64 << 10, API_PAGE_DEFAULT = 100, API_PAGE_MAX = 1000 };
 
 /* Runs a statement and makes its JSON the answer. No row: ERR_NOT_FOUND with @missing ("server 7"). */
-int api_answer_query(HttpRequest *r, const char *query, StoreParams params, const char *missing, Err *reterr) MUST_CHECK;
+int api_answer_query(HttpRequest *r, const char *query, StoreParams params, const char *missing,
+                     Err *reterr) MUST_CHECK;
 
 /* Query parameters. Absent: @otherwise. ERR_PARAMETER_INVALID names the parameter, its value and what is allowed. */
 int api_param_int(const HttpRequest *r, const char *name, int64_t min, int64_t max, int64_t otherwise, int64_t *ret,

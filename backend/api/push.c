@@ -17,16 +17,33 @@ typedef struct PushJob {
 } PushJob;
 
 #define PUSH(code_)                                                                                                    \
-    {.name = "pganalytics_push_total", .labels = "code=\"" code_ "\"", .help = "Pushes from collectors by outcome."}
+    {                                                                                                                  \
+        .name = "pganalytics_push_total", .labels = "code=\"" code_ "\"", .help = "Pushes from collectors by outcome." \
+    }
 
 /* Outcomes; any other error is counted as "other". */
 static const ErrCode outcome_codes[] = {
-    ERR_NONE,       ERR_SYNTAX,      ERR_BODY_INVALID, ERR_TOO_LARGE,   ERR_UNSUPPORTED_ENCODING, ERR_IDENTITY_MISMATCH,
-    ERR_UNPROCESSABLE, ERR_TOO_MANY_REQUESTS, ERR_UNAVAILABLE,
+    ERR_NONE,
+    ERR_SYNTAX,
+    ERR_BODY_INVALID,
+    ERR_TOO_LARGE,
+    ERR_UNSUPPORTED_ENCODING,
+    ERR_IDENTITY_MISMATCH,
+    ERR_UNPROCESSABLE,
+    ERR_TOO_MANY_REQUESTS,
+    ERR_UNAVAILABLE,
 };
 static Counter outcomes[] = {
-    PUSH("ok"),           PUSH("syntax"),        PUSH("body_invalid"),      PUSH("too_large"), PUSH("unsupported_encoding"),
-    PUSH("identity_mismatch"), PUSH("unprocessable"), PUSH("too_many_requests"), PUSH("unavailable"), PUSH("other"),
+    PUSH("ok"),
+    PUSH("syntax"),
+    PUSH("body_invalid"),
+    PUSH("too_large"),
+    PUSH("unsupported_encoding"),
+    PUSH("identity_mismatch"),
+    PUSH("unprocessable"),
+    PUSH("too_many_requests"),
+    PUSH("unavailable"),
+    PUSH("other"),
 };
 _Static_assert(ARRAY_LENGTH(outcomes) == ARRAY_LENGTH(outcome_codes) + 1, "a counter for each code, and other");
 
@@ -61,7 +78,8 @@ static int body_decompress(HttpRequest *r, Buf *ret, Err *reterr)
 
     if (name && !wire_encoding_from_string(slice_cstr(name), &encoding)) {
         http_request_add_header(r, "Accept-Encoding", "zstd, gzip");
-        return err_set(reterr, ERR_UNSUPPORTED_ENCODING, "Content-Encoding \"%.40s\" is not zstd, gzip or identity", name);
+        return err_set(reterr, ERR_UNSUPPORTED_ENCODING, "Content-Encoding \"%.40s\" is not zstd, gzip or identity",
+                       name);
     }
     return wire_decompress(encoding, r->body, WIRE_TEXT_MAX, ret, reterr);
 }

@@ -15,8 +15,8 @@ const HttpRoute backend_routes[] = {
     {HTTP_GET, "/metrics", ACCESS_SCRAPE, metrics_get, 0, "The backend's own metrics, Prometheus text", false},
 
     {HTTP_POST, V1 "/auth/login", ACCESS_ANYONE, session_login, API_BODY_MAX, "Log in", false},
-    {HTTP_POST, V1 "/auth/refresh", ACCESS_ANYONE, session_refresh, API_BODY_MAX, "Trade a refresh token for new tokens",
-     false},
+    {HTTP_POST, V1 "/auth/refresh", ACCESS_ANYONE, session_refresh, API_BODY_MAX,
+     "Trade a refresh token for new tokens", false},
     {HTTP_POST, V1 "/auth/logout", ACCESS_ANYONE, session_logout, API_BODY_MAX, "End the session", false},
     {HTTP_GET, V1 "/auth/me", ACCESS_VIEWER, session_me, 0, "Who is logged in", false},
 

@@ -4,9 +4,9 @@
 #include "lib/json/json.h"
 
 enum {
-    METRICS_NAMES_MAX = 2000,  /* bytes of "family.column,..." */
-    LABELS_MAX = 4096,         /* bytes */
-    GROUP_MAX = 500,           /* bytes */
+    METRICS_NAMES_MAX = 2000, /* bytes of "family.column,..." */
+    LABELS_MAX = 4096,        /* bytes */
+    GROUP_MAX = 500,          /* bytes */
     POINTS_DEFAULT = 500,
     POINTS_MAX = 11000,
     SERIES_DEFAULT = 50,
@@ -54,7 +54,8 @@ int server_get(HttpRequest *r, Err *reterr)
 /* The shortest of the easy steps that gives at most POINTS_DEFAULT points. */
 static int64_t step_default(const ApiRange *range)
 {
-    int64_t wanted = (range->to - range->from) / USEC_PER_SEC / POINTS_DEFAULT;
+    int64_t span = (range->to - range->from) / USEC_PER_SEC;
+    int64_t wanted = (span + POINTS_DEFAULT - 1) / POINTS_DEFAULT;
 
     for (size_t i = 0; i < ARRAY_LENGTH(steps_seconds); i++)
         if (steps_seconds[i] >= wanted)

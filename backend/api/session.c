@@ -12,7 +12,11 @@
 #include "lib/base/random.h"
 #include "lib/json/json.h"
 
-enum { REFRESH_BYTES = 32, REFRESH_TEXT_SIZE = 2 * REFRESH_BYTES + 1, HASH_TEXT_SIZE = 2 * crypto_hash_sha256_BYTES + 1 };
+enum {
+    REFRESH_BYTES = 32,
+    REFRESH_TEXT_SIZE = 2 * REFRESH_BYTES + 1,
+    HASH_TEXT_SIZE = 2 * crypto_hash_sha256_BYTES + 1
+};
 
 typedef struct UserRow {
     const char *id;
@@ -47,7 +51,8 @@ static void user_read(yyjson_val *json, Arena *arena, UserRow *ret)
     };
 }
 
-static void add_cookie(HttpRequest *r, const char *name, const char *value, int seconds, const char *path, bool readable)
+static void add_cookie(HttpRequest *r, const char *name, const char *value, int seconds, const char *path,
+                       bool readable)
 {
     http_request_add_header(r, "Set-Cookie",
                             arena_printf(r->arena, "%s=%s; Path=%s; Max-Age=%d; SameSite=Strict%s%s", name, value, path,
@@ -222,7 +227,8 @@ int session_refresh(HttpRequest *r, Err *reterr)
     refresh_hash(slice_cstr(refresh), new_hash);
     refresh_hash(token, hash);
     j = store_query(r->backend->store, "session_rotate",
-                    STORE_PARAMS(hash, session_id, new_hash, api_int(r, AUTH_REFRESH_SECONDS)), r->deadline, &row, reterr);
+                    STORE_PARAMS(hash, session_id, new_hash, api_int(r, AUTH_REFRESH_SECONDS)), r->deadline, &row,
+                    reterr);
     if (j < 0)
         return j;
     if (j == STORE_OK) {
@@ -262,9 +268,8 @@ int session_logout(HttpRequest *r, Err *reterr)
 
 int session_me(HttpRequest *r, Err *reterr UNUSED)
 {
-    user_write(&(UserRow){.id = r->principal.user_id,
-                          .login = r->principal.login,
-                          .role = role_to_string(r->principal.role)},
-               &r->answer);
+    user_write(
+        &(UserRow){.id = r->principal.user_id, .login = r->principal.login, .role = role_to_string(r->principal.role)},
+        &r->answer);
     return HTTP_DONE;
 }

@@ -112,9 +112,11 @@ static int check_credentials(HttpRequest *r, const JwtClaims *claims, Err *reter
     if (!yyjson_get_bool(yyjson_obj_get(root, "token_good")))
         return err_set(reterr, ERR_TOKEN_INVALID, "the token was revoked; register the collector again");
     if (r->certificate_serial && !yyjson_get_bool(yyjson_obj_get(root, "certificate_ours")))
-        return err_set(reterr, ERR_IDENTITY_MISMATCH, "the client certificate belongs to another collector than the token");
+        return err_set(reterr, ERR_IDENTITY_MISMATCH,
+                       "the client certificate belongs to another collector than the token");
     if (r->certificate_serial && !yyjson_get_bool(yyjson_obj_get(root, "certificate_good")))
-        return err_set(reterr, ERR_CERTIFICATE_INVALID, "the client certificate was revoked; register the collector again");
+        return err_set(reterr, ERR_CERTIFICATE_INVALID,
+                       "the client certificate was revoked; register the collector again");
     return 0;
 }
 

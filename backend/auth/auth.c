@@ -39,16 +39,21 @@ bool auth_secret_eq(Slice a, Slice b)
 }
 
 #define REFUSAL_HELP "Requests refused by the access check or at login."
-#define REFUSAL(slug) {.name = "pganalytics_auth_refusals_total", .labels = "code=\"" slug "\"", .help = REFUSAL_HELP}
+#define REFUSAL(slug)                                                                                                  \
+    {                                                                                                                  \
+        .name = "pganalytics_auth_refusals_total", .labels = "code=\"" slug "\"", .help = REFUSAL_HELP                 \
+    }
 
 static const ErrCode refusal_codes[] = {
-    ERR_UNAUTHENTICATED,      ERR_CREDENTIALS,       ERR_TOKEN_INVALID, ERR_TOKEN_EXPIRED, ERR_CERTIFICATE_REQUIRED,
+    ERR_UNAUTHENTICATED,     ERR_CREDENTIALS,       ERR_TOKEN_INVALID, ERR_TOKEN_EXPIRED,     ERR_CERTIFICATE_REQUIRED,
     ERR_CERTIFICATE_INVALID, ERR_IDENTITY_MISMATCH, ERR_FORBIDDEN,     ERR_TOO_MANY_REQUESTS,
 };
 static Counter refusals[] = {
-    REFUSAL("unauthenticated"),      REFUSAL("credentials_invalid"), REFUSAL("token_invalid"),
-    REFUSAL("token_expired"),        REFUSAL("certificate_required"), REFUSAL("certificate_invalid"),
-    REFUSAL("identity_mismatch"),    REFUSAL("forbidden"),           REFUSAL("too_many_requests"),
+    REFUSAL("unauthenticated"),      REFUSAL("credentials_invalid"),
+    REFUSAL("token_invalid"),        REFUSAL("token_expired"),
+    REFUSAL("certificate_required"), REFUSAL("certificate_invalid"),
+    REFUSAL("identity_mismatch"),    REFUSAL("forbidden"),
+    REFUSAL("too_many_requests"),
 };
 _Static_assert(ARRAY_LENGTH(refusal_codes) == ARRAY_LENGTH(refusals), "a counter for each code");
 

@@ -12,7 +12,7 @@ typedef struct AuthOptions {
     const char *jwt_secret;
     const char *jwt_secret_previous; /* "": none */
     const char *registration_secret;
-    const char *scrape_token;        /* "": loopback only */
+    const char *scrape_token; /* "": loopback only */
 } AuthOptions;
 
 typedef struct Auth {

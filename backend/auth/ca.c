@@ -369,7 +369,8 @@ int ca_issue_client(const Ca *ca, Slice csr_pem, const char *common_name, Usec n
         return err_set(reterr, ERR_UNPROCESSABLE, "csr is not a PEM certificate request with a valid signature");
     }
     if (EVP_PKEY_get_security_bits(key) < 112)
-        return err_set(reterr, ERR_UNPROCESSABLE, "the key of csr is too weak: at least 112 bits of security are needed");
+        return err_set(reterr, ERR_UNPROCESSABLE,
+                       "the key of csr is too weak: at least 112 bits of security are needed");
     int r = certificate_make(&(CertificateSpec){.common_name = common_name,
                                                 .public_key = key,
                                                 .issuer = ca->certificate,
@@ -395,8 +396,8 @@ static int alternative_names(const char *names, Buf *ret, Err *reterr)
         if (strspn(buf_cstr(&text), "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.:*-_") != name.len)
             return err_set(reterr, ERR_CONFIG, "%s is not a host name or address", buf_cstr(&text));
         uint8_t address[16];
-        bool is_address = inet_pton(AF_INET, buf_cstr(&text), address) == 1 ||
-                          inet_pton(AF_INET6, buf_cstr(&text), address) == 1;
+        bool is_address =
+            inet_pton(AF_INET, buf_cstr(&text), address) == 1 || inet_pton(AF_INET6, buf_cstr(&text), address) == 1;
         buf_printf(ret, "%s%s:%s", ret->len ? "," : "", is_address ? "IP" : "DNS", buf_cstr(&text));
     }
     if (ret->len == 0)
@@ -420,12 +421,9 @@ int ca_issue_server(const Ca *ca, const char *names, Usec now, Buf *ret_cert_pem
     if (r < 0)
         return r;
     const char *const extensions[][2] = {
-        {"basicConstraints", "critical,CA:FALSE"},
-        {"keyUsage", "critical,digitalSignature"},
-        {"extendedKeyUsage", "serverAuth"},
-        {"authorityKeyIdentifier", "keyid"},
-        {"subjectAltName", buf_cstr(&alternatives)},
-        {NULL, NULL},
+        {"basicConstraints", "critical,CA:FALSE"},   {"keyUsage", "critical,digitalSignature"},
+        {"extendedKeyUsage", "serverAuth"},          {"authorityKeyIdentifier", "keyid"},
+        {"subjectAltName", buf_cstr(&alternatives)}, {NULL, NULL},
     };
     r = certificate_make(&(CertificateSpec){.common_name = "pganalytics-api",
                                             .public_key = key,

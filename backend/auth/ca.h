@@ -15,9 +15,9 @@ typedef struct CaOptions {
     const char *cert_file; /* "" or NULL: built-in, from the store */
     const char *key_file;
     Store *store;
-    const Seal *seal;      /* encrypts the built-in key */
-    const char *data_dir;  /* where ca.crt is written for people; NULL: nowhere */
-    Usec now;              /* wall */
+    const Seal *seal;     /* encrypts the built-in key */
+    const char *data_dir; /* where ca.crt is written for people; NULL: nowhere */
+    Usec now;             /* wall */
 } CaOptions;
 
 int ca_open(Ca **ret, const CaOptions *options, Err *reterr) MUST_CHECK;
@@ -28,7 +28,9 @@ Slice ca_certificate_pem(const Ca *ca);
 
 /* A client certificate for @common_name (a collector's id) with the key of @csr_pem, whose signature is checked and
  * whose own names are not believed. One year. ERR_UNPROCESSABLE: the request is no good. */
-int ca_issue_client(const Ca *ca, Slice csr_pem, const char *common_name, Usec now, Buf *ret_cert_pem, Err *reterr) MUST_CHECK;
+int ca_issue_client(const Ca *ca, Slice csr_pem, const char *common_name, Usec now, Buf *ret_cert_pem,
+                    Err *reterr) MUST_CHECK;
 
 /* A server certificate with a new key for a comma list of host names and addresses. One year. */
-int ca_issue_server(const Ca *ca, const char *names, Usec now, Buf *ret_cert_pem, Buf *ret_key_pem, Err *reterr) MUST_CHECK;
+int ca_issue_server(const Ca *ca, const char *names, Usec now, Buf *ret_cert_pem, Buf *ret_key_pem,
+                    Err *reterr) MUST_CHECK;

@@ -74,8 +74,7 @@ static bool signature_fits(cjose_jws_t *jws, Slice secret)
 
     if (secret.len == 0)
         return false;
-    _cleanup_(jwk_freep) cjose_jwk_t *key =
-        cjose_jwk_create_oct_spec((const uint8_t *)secret.ptr, secret.len, &cause);
+    _cleanup_(jwk_freep) cjose_jwk_t *key = cjose_jwk_create_oct_spec((const uint8_t *)secret.ptr, secret.len, &cause);
     return key && cjose_jws_verify(jws, key, &cause);
 }
 

@@ -30,4 +30,5 @@ enum { JWT_TEXT_MAX = 4096 };
 
 int jwt_sign(const JwtKeys *keys, const JwtClaims *claims, Buf *ret, Err *reterr) MUST_CHECK;
 /* ERR_TOKEN_INVALID, ERR_TOKEN_EXPIRED. Claims live in @arena. */
-int jwt_verify(const JwtKeys *keys, Slice text, JwtAudience audience, Usec now, Arena *arena, JwtClaims *ret, Err *reterr) MUST_CHECK;
+int jwt_verify(const JwtKeys *keys, Slice text, JwtAudience audience, Usec now, Arena *arena, JwtClaims *ret,
+               Err *reterr) MUST_CHECK;

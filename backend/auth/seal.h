@@ -19,6 +19,8 @@ void seal_init(Seal *ret, const uint8_t key[SEAL_KEY_BYTES]);
 void seal_done(Seal *s); /* wipes */
 
 /* Appends the ciphertext with its tag to @ret. */
-int seal_encrypt(const Seal *s, const char *name, Slice plain, uint8_t ret_nonce[SEAL_NONCE_BYTES], Buf *ret, Err *reterr) MUST_CHECK;
+int seal_encrypt(const Seal *s, const char *name, Slice plain, uint8_t ret_nonce[SEAL_NONCE_BYTES], Buf *ret,
+                 Err *reterr) MUST_CHECK;
 /* ERR_CORRUPT when key, name, nonce or text do not belong together. */
-int seal_decrypt(const Seal *s, const char *name, const uint8_t nonce[SEAL_NONCE_BYTES], Slice sealed, Buf *ret, Err *reterr) MUST_CHECK;
+int seal_decrypt(const Seal *s, const char *name, const uint8_t nonce[SEAL_NONCE_BYTES], Slice sealed, Buf *ret,
+                 Err *reterr) MUST_CHECK;
