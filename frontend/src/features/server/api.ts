@@ -26,7 +26,7 @@ export interface Statement {
   queryid: string;
   datname: string | null;
   usename: string | null;
-  toplevel: string | null;
+  toplevel: boolean | null;
   query: string | null;
   calls: number;
   total_exec_time: number;

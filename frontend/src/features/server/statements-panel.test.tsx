@@ -9,7 +9,7 @@ const statement = {
   queryid: '-42',
   datname: 'shop',
   usename: 'app',
-  toplevel: 'true',
+  toplevel: true,
   query: 'select * from orders where id = $1',
   calls: 1200,
   total_exec_time: 90000,

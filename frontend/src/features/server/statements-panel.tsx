@@ -50,7 +50,7 @@ function StatementRow({ statement }: { statement: Statement }) {
         </button>
         <div className="muted">
           {statement.datname ?? '–'} · {statement.usename ?? '–'}
-          {statement.toplevel === 'false' && ' · nested'}
+          {statement.toplevel === false && ' · nested'}
         </div>
       </td>
       {COLUMNS.map((column) => (
