@@ -247,7 +247,7 @@ static int fail(const HttpClient *c, const HttpRequest *request, const Transfer 
     return err_set(reterr, code, "%s: %s", request->url, c->message[0] ? c->message : curl_easy_strerror(result));
 }
 
-/* Status, Retry-After, ETag. A tag that does not fit is none: a cut one would match nothing. */
+/* Status, Retry-After, Date, ETag. A tag that does not fit is none: a cut one would match nothing. */
 static void read_head(HttpClient *c, HttpAnswer *ret)
 {
     static const curl_off_t retry_after_most = 86400; /* seconds; a server's slip must not silence us for a year */
@@ -259,6 +259,11 @@ static void read_head(HttpClient *c, HttpAnswer *ret)
     if (seconds > 0)
         ret->retry_after = (Usec)(seconds < retry_after_most ? seconds : retry_after_most) * USEC_PER_SEC;
 
+    struct curl_header *date;
+    if (curl_easy_header(c->easy, "Date", 0, CURLH_HEADER, -1, &date) == CURLHE_OK) {
+        const time_t at = curl_getdate(date->value, NULL);
+        ret->date = at > 0 ? (Usec)at * USEC_PER_SEC : 0;
+    }
     struct curl_header *etag;
     if (curl_easy_header(c->easy, "ETag", 0, CURLH_HEADER, -1, &etag) != CURLHE_OK)
         return;

@@ -33,6 +33,7 @@ typedef struct HttpRequest {
 typedef struct HttpAnswer {
     int status;
     Usec retry_after; /* from Retry-After in seconds or as a date; 0 when not given */
+    Usec date;        /* wall time by the server's Date, whole seconds; 0 when not given */
     char etag[128];   /* "" when not given */
     Buf body;
 } HttpAnswer;
