@@ -261,18 +261,21 @@ PushBatch push_batches_realistic(uint64_t seed, Arena *arena)
     return b;
 }
 
-static double cell_number(const Cell *c)
-{
-    return c->type == CELL_INT ? (double)c->integer : c->number;
-}
-
 static bool cells_equal(const Cell *a, const Cell *b)
 {
-    if (a->type == CELL_TEXT || b->type == CELL_TEXT || a->type == CELL_NULL || b->type == CELL_NULL)
-        return a->type == b->type && (a->type == CELL_NULL || slice_eq(a->text, b->text));
-    if (a->type == CELL_INT && b->type == CELL_INT)
+    if (a->type != b->type)
+        return false;
+    switch (a->type) {
+    case CELL_INT:
         return a->integer == b->integer;
-    return cell_number(a) == cell_number(b);
+    case CELL_FLOAT:
+        return a->number == b->number;
+    case CELL_TEXT:
+        return slice_eq(a->text, b->text);
+    case CELL_NULL:
+        break;
+    }
+    return true;
 }
 
 static bool texts_equal(Slice a, Slice b)

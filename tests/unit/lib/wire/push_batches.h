@@ -9,6 +9,5 @@ PushBatch push_batches_random(uint64_t seed, Arena *arena);
 /* What a collector sends after one interval of a busy server: 1,150 rows, 25,600 values. In @arena. */
 PushBatch push_batches_realistic(uint64_t seed, Arena *arena);
 
-/* NULL when equal, else what differs first. A floating-point cell equals the integer cell of the same value, because
- * JSON does not tell them apart. */
+/* NULL when equal, else what differs first. */
 const char *push_batches_difference(const PushBatch *a, const PushBatch *b);

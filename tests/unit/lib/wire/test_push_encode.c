@@ -72,7 +72,7 @@ static void test_frame_with_every_kind_of_cell(void **state UNUSED)
                            "\"servers\":[],\"frames\":[{\"family\":\"pg_stat_database\",\"server\":\"main\","
                            "\"database\":\"app\",\"time\":\"2000-01-01T00:00:00.000001Z\",\"interval_ms\":60000,"
                            "\"keyframe\":true,\"gap\":true,\"columns\":[\"datname\",\"xact_commit\"],"
-                           "\"rows\":[[\"app\",-9223372036854775808],[null,0.1],[null,1e+300]]}],\"metrics\":[]}");
+                           "\"rows\":[[\"app\",-9223372036854775808],[null,0.1],[null,1e300]]}],\"metrics\":[]}");
 }
 
 static void test_metric_with_labels(void **state UNUSED)
@@ -88,7 +88,7 @@ static void test_metric_with_labels(void **state UNUSED)
 
     assert_encodes(&batch,
                    "{\"collector_id\":\"c1\",\"servers\":[],\"frames\":[],\"metrics\":[{\"name\":\"temperature\","
-                   "\"value\":21.5,\"labels\":{\"room\":\"a\",\"row\":\"\\n\"}},{\"name\":\"count\",\"value\":3,"
+                   "\"value\":21.5,\"labels\":{\"room\":\"a\",\"row\":\"\\n\"}},{\"name\":\"count\",\"value\":3.0,"
                    "\"time\":\"2000-01-01T00:00:00.000000Z\"}]}");
 }
 
