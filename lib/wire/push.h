@@ -2,7 +2,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
  * The push format in memory, its limits, its one encoder and its one decoder. docs/wire.md describes the JSON.
- * Everything of a decoded PushBatch lives in the caller's arena and in the text, which must outlive it.
+ * Everything of a decoded PushBatch lives in the caller's arena; the text is not needed any more.
  * Pure, any thread.
  *
  * Values. label and info cells are strings or null. counter cells are increases since the previous reading (>= 0), null
