@@ -241,12 +241,17 @@ void log_write(LogLevel level, const char *file, int line, const char *message, 
 #define COMPLAIN_FIRST (10 * USEC_PER_SEC)
 #define COMPLAIN_LAST  (3600 * USEC_PER_SEC)
 
+/* Counting goes on from the last line, whose number the caller has read by now. */
+static void forget_told(Complain *c)
+{
+    if (c->reset)
+        c->held_back = 0;
+    c->reset = false;
+}
+
 bool complain_due(Complain *c, Usec now)
 {
-    if (c->reset) {
-        c->held_back = 0;
-        c->reset = false;
-    }
+    forget_told(c);
     bool repeated = c->failing;
     c->failing = true;
     if (c->interval > 0 && now - c->last < c->interval) {
@@ -265,6 +270,7 @@ bool complain_due(Complain *c, Usec now)
 
 bool complain_recovered(Complain *c, Usec now)
 {
+    forget_told(c);
     bool say = c->failing && c->said;
     c->failing = false;
     c->said = false;

@@ -88,7 +88,7 @@ typedef struct Complain {
     uint64_t held_back; /* failures not logged since the last line */
     bool failing;
     bool said;  /* this failure has been logged */
-    bool reset; /* held_back was handed out: the next failure counts from one */
+    bool reset; /* held_back was handed out: counting begins anew */
 } Complain;
 
 bool complain_due(Complain *c, Usec now);       /* one more failure */
