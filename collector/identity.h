@@ -1,8 +1,13 @@
 #pragma once
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * Who this collector is: files in state_dir written by registration (identity.json 0644, collector.key 0600,
- * collector.crt, ca.crt, token 0600), each replaced atomically. Any thread; values are owned strings.
+ * Who this collector is: files in state_dir written by registration, each replaced atomically:
+ *   identity.json   0644  {"collector_id", "api_url", "name"}; written last, so that it is there when all are
+ *   collector.key   0600  private key, made here
+ *   collector.crt   0644  certificate for it
+ *   token           0600  JWT
+ *   ca.crt          0644  by whom the backend is trusted; absent: by whom the system trusts
+ * Any thread; values are owned strings.
  */
 #include <stdbool.h>
 
@@ -11,15 +16,16 @@
 typedef struct Identity {
     char *collector_id;
     char *api_url;
-    char *token;
+    char *token; /* NULL: there is no such file */
 } Identity;
 
 enum { IDENTITY_OK, IDENTITY_ABSENT };
+/* IDENTITY_ABSENT: not registered, @ret is empty. */
 int identity_read(const char *state_dir, Identity *ret, Err *reterr) MUST_CHECK;
 void identity_done(Identity *i); /* wipes the token */
 
 typedef struct EnrolOptions {
-    const char *api_url;
+    const char *api_url; /* "https://host:port" */
     const char *ca_file; /* to trust the backend by; NULL: the system's */
     bool verify;
     const char *state_dir;
@@ -29,5 +35,6 @@ typedef struct EnrolOptions {
     const char *region; /* NULL: none */
 } EnrolOptions;
 
-/* Makes a key, sends a request for a certificate, writes the identity. The key never leaves this host. */
+/* Makes a key, sends a request for a certificate, writes the identity. The key never leaves this host. Failing: what
+ * state_dir held before is still there, unless it was the writing that failed. */
 int enrol_register(const EnrolOptions *options, Identity *ret, Err *reterr) MUST_CHECK;

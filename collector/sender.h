@@ -1,10 +1,11 @@
 #pragma once
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * Sender: one thread that posts the spools' batches to the backend, in order within a spool, over one kept connection.
- * 2xx acknowledges. 429 and 503 obey Retry-After; other failures back off exponentially with full jitter. A batch that
- * the backend refuses for good (400, 413, 422) is acknowledged, counted and logged with the backend's reason: it must
- * not block those behind it. 401/403 keep the batch, and the token is renewed once.
+ * Sender: one thread that posts the spools' batches to the backend, in order within a spool, in turn among the spools,
+ * over one kept connection. An answer in the backend's own form acknowledges; 429 and 503 obey Retry-After; failures
+ * back off exponentially with full jitter. A batch that the backend itself refuses for good is acknowledged, counted
+ * and logged with the backend's reason: it must not block those behind it. Everything else keeps the batch. The token
+ * is renewed 30 days before it ends, and once when the backend does not take it.
  */
 #include <stdatomic.h>
 
@@ -22,7 +23,7 @@ typedef struct SenderOptions {
     const char *state_dir; /* where a renewed token is written */
     const char *token;     /* as read at start */
     const char *collector_id;
-    Usec flush_interval; /* longest time a batch waits to be sent */
+    Usec flush_interval; /* spools are looked at this often even if nobody calls sender_wake(); 0: a minute */
 } SenderOptions;
 
 typedef struct SenderStats {
@@ -36,10 +37,11 @@ typedef struct SenderStats {
     _Atomic int64_t config_version;  /* as the backend last said */
 } SenderStats;
 
+/* The strings are copied, the spools borrowed: they outlive the sender. */
 int sender_start(Sender **ret, const SenderOptions *options, Spool *const *spools, size_t spool_count,
                  Err *reterr) MUST_CHECK;
 /* A batch was appended. Any thread. */
 void sender_wake(Sender *s);
-/* Sends what is there for at most @grace, then ends the thread. */
+/* Sends what is there for at most @grace, or until the first failure; then ends the thread. Returns NULL. */
 Sender *sender_stop(Sender *s, Usec grace);
 const SenderStats *sender_stats(const Sender *s);

@@ -1,0 +1,500 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * Sender. Everything below "the thread" runs on its thread alone; .lock guards what others touch: woken, stopping,
+ * finished. Statistics are atomics.
+ *
+ * A lane is a spool with what is known of sending from it. A failure that concerns everybody (no connection, 429, wrong
+ * token) lets all lanes wait, one that concerns a batch (500) only its own lane, so that one poisoned batch does not
+ * hold up the other servers.
+ */
+#include "collector/sender.h"
+
+#include <errno.h>
+#include <pthread.h>
+
+#include "collector/backend_answer.h"
+#include "collector/token.h"
+#include "collector/version.h"
+#include "lib/base/log.h"
+#include "lib/base/memory.h"
+#include "lib/base/random.h"
+#include "lib/io/http_client.h"
+#include "lib/wire/push.h"
+
+enum { ANSWER_ARENA_LIMIT = 4 << 20, REJECTS_LOGGED_MAX = 5, EARLY_DUPLICATES = 3 };
+#define BACKOFF_BASE         (USEC_PER_SEC / 2)
+#define BACKOFF_CAP          (60 * USEC_PER_SEC)
+#define TOKEN_RETRY_INTERVAL (3600 * USEC_PER_SEC)
+#define DEFAULT_FLUSH        (60 * USEC_PER_SEC)
+
+typedef struct Lane {
+    Spool *spool;
+    Usec not_before; /* monotonic */
+    Backoff backoff;
+    Complain complain;
+    Complain rejects;
+    uint64_t first_own;        /* batches from this sequence on were made by this process */
+    uint64_t tried;            /* highest sequence posted */
+    unsigned early_duplicates; /* in a row: own batches that the backend knew at the first try */
+} Lane;
+
+struct Sender {
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t changed; /* monotonic */
+    bool woken;
+    bool stopping;
+    bool finished;
+    Usec stop_at;
+
+    HttpClient *http;
+    Arena *arena; /* of one answer */
+    char *api_url;
+    char *push_url;
+    char *state_dir;
+    char *collector_id;
+    char *token;
+    Usec token_expiry;
+    Usec token_try_at; /* monotonic: not renewed on our own account before */
+    bool token_tried;  /* renewed for the present failure; one try until something is accepted again */
+    Usec flush_interval;
+    WireEncoding best_encoding; /* the backend, or a proxy, may not take zstd */
+
+    Lane *lanes;
+    size_t lane_count;
+    size_t next_lane;
+    Usec not_before;
+    Backoff backoff;
+    Complain complain;
+    Complain token_complain;
+    SenderStats stats;
+};
+
+/* --- the thread: one batch -------------------------------------------------------------------------------------- */
+
+typedef enum Turn { TURN_SENT, TURN_EMPTY, TURN_FAILED, TURN_FAILED_ALL } Turn;
+
+typedef struct Batch {
+    Buf payload;
+    WireEncoding encoding;
+    uint64_t sequence;
+} Batch;
+
+static void batch_done(Batch *b)
+{
+    buf_done(&b->payload);
+}
+
+static bool renew_token(Sender *s)
+{
+    const TokenRenewal renewal = {.http = s->http,
+                                  .api_url = s->api_url,
+                                  .collector_id = s->collector_id,
+                                  .token = s->token,
+                                  .state_dir = s->state_dir};
+    char *token = NULL;
+    Err err = ERR_INIT;
+    Err unwritten = ERR_INIT;
+    const Usec now = clock_monotonic();
+    s->token_try_at = now + TOKEN_RETRY_INTERVAL;
+    if (token_renew(&renewal, &token, &unwritten, &err) < 0) {
+        if (complain_due(&s->token_complain, now))
+            log_warn("token could not be renewed", log_error_field(&err),
+                     log_str("hint", "when it has ended, register this collector again"));
+        return false;
+    }
+    (void)complain_recovered(&s->token_complain, now); /* the line below says it */
+    token_wipe(s->token);
+    s->token = token;
+    s->token_expiry = token_expiry(slice_cstr(token));
+    if (unwritten.code == ERR_NONE)
+        log_info("token renewed");
+    else
+        log_warn("token renewed, but it could not be written: a restart will use the old one",
+                 log_error_field(&unwritten));
+    return true;
+}
+
+/* Into the best encoding that is taken. What cannot be decoded cannot be sent. */
+static int reencode(const Sender *s, Batch *b, Err *reterr)
+{
+    if (b->encoding <= s->best_encoding)
+        return 0;
+    _cleanup_buf_ Buf text = BUF_INIT;
+    int r = wire_decompress(b->encoding, buf_slice(&b->payload), WIRE_TEXT_MAX, &text, reterr);
+    if (r < 0)
+        return err_trace(r);
+    buf_clear(&b->payload);
+    r = wire_compress(s->best_encoding, buf_slice(&text), &b->payload, reterr);
+    b->encoding = s->best_encoding;
+    return err_trace(r);
+}
+
+static int post(Sender *s, const Batch *b, HttpAnswer *ret, Err *reterr)
+{
+    _cleanup_buf_ Buf authorization = BUF_INIT;
+    buf_printf(&authorization, "Authorization: Bearer %s", s->token);
+    _cleanup_buf_ Buf encoding = BUF_INIT;
+    buf_printf(&encoding, "Content-Encoding: %s", wire_encoding_to_string(b->encoding));
+    const char *const headers[] = {buf_cstr(&authorization), "Content-Type: application/json",
+                                   b->encoding == WIRE_IDENTITY ? NULL : buf_cstr(&encoding), NULL};
+    const HttpRequest request = {
+        .method = "POST", .url = s->push_url, .headers = headers, .body = buf_slice(&b->payload)};
+    const Usec before = clock_wall();
+    const int r = http_client_send(s->http, &request, ret, reterr);
+    explicit_bzero(authorization.ptr, authorization.len);
+    if (r == 0 && ret->date > 0) /* whole seconds: its middle against the middle of the exchange */
+        atomic_store(&s->stats.clock_skew_usec, ret->date + USEC_PER_SEC / 2 - (before + (clock_wall() - before) / 2));
+    return err_trace(r);
+}
+
+static void log_rejects(Lane *lane, const PushAnswer *answer)
+{
+    const Usec now = clock_monotonic();
+    if (answer->rejected_count == 0) {
+        (void)complain_recovered(&lane->rejects, now); /* so that the next one is told at once */
+        return;
+    }
+    if (!complain_due(&lane->rejects, now))
+        return;
+    for (size_t i = 0; i < answer->rejected_count && i < REJECTS_LOGGED_MAX; i++)
+        log_warn("backend left out a part of a batch", log_slice("family", answer->rejected[i].family),
+                 log_slice("reason", answer->rejected[i].reason), log_int("rows", answer->rejected[i].rows));
+}
+
+/* Section 5 of docs/spool.md: a batch made a moment ago that the backend knows already has a number given twice. (Once
+ * may be a connection that broke after the backend had read the request, and was tried again below us.) */
+static void watch_duplicates(Lane *lane, const Batch *b, bool duplicate, bool first_try)
+{
+    if (!duplicate || !first_try || b->sequence < lane->first_own) {
+        lane->early_duplicates = 0;
+        return;
+    }
+    if (++lane->early_duplicates == EARLY_DUPLICATES)
+        log_fail("backend takes new batches for old ones: state_dir was put back from an older copy",
+                 log_str("spool", spool_id(lane->spool)), log_int("sequence", (int64_t)b->sequence),
+                 log_str("hint", "stop the collector, remove state_dir/servers/*/spool, start it"));
+}
+
+static void acknowledge(Lane *lane, const Batch *b)
+{
+    Err err = ERR_INIT;
+    if (spool_ack(lane->spool, b->sequence, &err) < 0 && complain_due(&lane->complain, clock_monotonic()))
+        log_warn("acknowledgement could not be noted; the batch may be sent once more",
+                 log_str("spool", spool_id(lane->spool)), log_error_field(&err));
+}
+
+/* The answer is 2xx. Only the backend's own words acknowledge: a login page of a network with status 200 does not. */
+static int accept(Sender *s, Lane *lane, const Batch *b, const HttpAnswer *answer, Err *reterr)
+{
+    const bool first_try = b->sequence > lane->tried;
+    arena_clear(s->arena);
+    PushAnswer push;
+    const int r = push_answer_decode(buf_slice(&answer->body), s->arena, &push, reterr);
+    if (r < 0) {
+        err_prefix(reterr, "answer %d of %s", answer->status, s->push_url);
+        err_hint(reterr, "is it the backend that answers at this address, or a proxy in front of it?");
+        return err_trace(r);
+    }
+    acknowledge(lane, b);
+    watch_duplicates(lane, b, push.duplicate, first_try);
+    log_rejects(lane, &push);
+    atomic_fetch_add(&s->stats.sent_batches, 1);
+    atomic_fetch_add(&s->stats.sent_bytes, b->payload.len);
+    atomic_fetch_add(&s->stats.duplicate_batches, push.duplicate);
+    atomic_store(&s->stats.last_success, clock_wall());
+    atomic_store(&s->stats.config_version, push.config_version);
+    return 0;
+}
+
+static void sending_works(Sender *s, Lane *lane)
+{
+    const Usec now = clock_monotonic();
+    s->token_tried = false;
+    backoff_reset(&s->backoff);
+    backoff_reset(&lane->backoff);
+    SpoolStats waiting;
+    spool_stats(lane->spool, &waiting);
+    const bool lane_recovered = complain_recovered(&lane->complain, now);
+    if (complain_recovered(&s->complain, now) || lane_recovered)
+        log_info("sending works again", log_str("spool", spool_id(lane->spool)),
+                 log_int("batches_waiting", (int64_t)waiting.batches));
+}
+
+static void refuse(Sender *s, Lane *lane, const Batch *b, const Err *err)
+{
+    atomic_fetch_add(&s->stats.refused_batches, 1);
+    log_fail("batch refused for good and given up", log_str("spool", spool_id(lane->spool)),
+             log_int("sequence", (int64_t)b->sequence), log_error_field(err));
+    acknowledge(lane, b);
+}
+
+static Turn wait_all(Sender *s, Usec retry_after, const Err *err)
+{
+    atomic_fetch_add(&s->stats.failures, 1);
+    const Usec now = clock_monotonic();
+    const Usec backoff = backoff_next(&s->backoff);
+    /* Told when to come back: not before, and not all at that very moment. */
+    const Usec told = retry_after > 0 ? retry_after + (Usec)random_below((uint64_t)retry_after / 10 + 1) : 0;
+    s->not_before = now + (told > 0 ? told : backoff);
+    if (complain_due(&s->complain, now))
+        log_warn("batches cannot be sent, they wait in the spool", log_error_field(err),
+                 log_int("retry_in_ms", (s->not_before - now) / USEC_PER_MSEC));
+    return TURN_FAILED_ALL;
+}
+
+static Turn wait_this(Sender *s, Lane *lane, const Err *err)
+{
+    atomic_fetch_add(&s->stats.failures, 1);
+    const Usec now = clock_monotonic();
+    lane->not_before = now + backoff_next(&lane->backoff);
+    if (complain_due(&lane->complain, now))
+        log_warn("batch cannot be sent, it waits in the spool", log_str("spool", spool_id(lane->spool)),
+                 log_error_field(err), log_int("retry_in_ms", (lane->not_before - now) / USEC_PER_MSEC));
+    return TURN_FAILED;
+}
+
+/* True when the batch is to be posted again at once. */
+static bool remedy(Sender *s, PushVerdict verdict, WireEncoding used)
+{
+    if (verdict == PUSH_REENCODE && used != WIRE_IDENTITY) {
+        s->best_encoding = used == WIRE_ZSTD ? WIRE_GZIP : WIRE_IDENTITY;
+        log_info("backend does not take this encoding, another one is used from now on",
+                 log_str("refused", wire_encoding_to_string(used)),
+                 log_str("used", wire_encoding_to_string(s->best_encoding)));
+        return true;
+    }
+    if (verdict == PUSH_RENEW_TOKEN && !s->token_tried) {
+        s->token_tried = true;
+        return renew_token(s);
+    }
+    return false;
+}
+
+/* Posts until it is decided what becomes of the batch. */
+static Turn deliver(Sender *s, Lane *lane, Batch *b)
+{
+    for (;;) {
+        Err err = ERR_INIT;
+        if (reencode(s, b, &err) < 0) {
+            refuse(s, lane, b, &err);
+            return TURN_SENT;
+        }
+        _cleanup_(http_answer_donep) HttpAnswer answer = HTTP_ANSWER_INIT;
+        if (post(s, b, &answer, &err) < 0)
+            return wait_all(s, 0, &err);
+
+        BackendError error;
+        backend_error_read(&answer, &error);
+        const PushVerdict verdict = push_verdict_of(answer.status, &error);
+        if (verdict == PUSH_ACCEPTED) {
+            const int r = accept(s, lane, b, &answer, &err);
+            lane->tried = b->sequence > lane->tried ? b->sequence : lane->tried;
+            if (r < 0)
+                return wait_all(s, 0, &err);
+            sending_works(s, lane);
+            return TURN_SENT;
+        }
+        lane->tried = b->sequence > lane->tried ? b->sequence : lane->tried;
+        if (remedy(s, verdict, b->encoding))
+            continue;
+        (void)backend_error_set(&err, "push", &answer); /* err is what is wanted */
+        if (verdict == PUSH_REFUSED) {
+            refuse(s, lane, b, &err);
+            sending_works(s, lane);
+            return TURN_SENT;
+        }
+        return verdict == PUSH_WAIT_THIS || verdict == PUSH_REENCODE ? wait_this(s, lane, &err)
+                                                                     : wait_all(s, answer.retry_after, &err);
+    }
+}
+
+static Turn send_one(Sender *s, Lane *lane)
+{
+    _cleanup_(batch_done) Batch b = {0};
+    Err err = ERR_INIT;
+    const int r = spool_peek(lane->spool, &b.payload, &b.encoding, &b.sequence, &err);
+    if (r < 0)
+        return wait_this(s, lane, &err);
+    return r == SPOOL_EMPTY ? TURN_EMPTY : deliver(s, lane, &b);
+}
+
+/* --- the thread: all lanes -------------------------------------------------------------------------------------- */
+
+/* One batch from each lane that may send. True when something was sent, so that there may be more. */
+static bool send_round(Sender *s)
+{
+    bool sent = false;
+    if (clock_monotonic() < s->not_before)
+        return false;
+    for (size_t i = 0; i < s->lane_count; i++) {
+        Lane *lane = &s->lanes[(s->next_lane + i) % s->lane_count];
+        if (clock_monotonic() < lane->not_before)
+            continue;
+        const Turn turn = send_one(s, lane);
+        if (turn == TURN_FAILED_ALL) {
+            s->next_lane = (s->next_lane + i + 1) % s->lane_count; /* the next attempt is another spool's */
+            return false;
+        }
+        sent = sent || turn == TURN_SENT;
+    }
+    return sent;
+}
+
+/* When to look again, if nobody wakes us. */
+static Usec next_look(const Sender *s, Usec now)
+{
+    Usec at = now + s->flush_interval;
+    for (size_t i = 0; i < s->lane_count; i++)
+        if (s->lanes[i].not_before > now && s->lanes[i].not_before < at)
+            at = s->lanes[i].not_before;
+    return s->not_before > now ? s->not_before : at;
+}
+
+static void wait_until(Sender *s, Usec at)
+{
+    const struct timespec deadline = {.tv_sec = at / USEC_PER_SEC, .tv_nsec = at % USEC_PER_SEC * 1000};
+    while (!s->woken && !s->stopping)
+        if (pthread_cond_timedwait(&s->changed, &s->lock, &deadline) == ETIMEDOUT)
+            return;
+}
+
+/* True when the thread is to go on. While a failure is waited out, being woken changes nothing. */
+static bool rest(Sender *s, bool sent)
+{
+    (void)pthread_mutex_lock(&s->lock);
+    const bool stopping = s->stopping;
+    if (!sent && !stopping) {
+        const Usec now = clock_monotonic();
+        if (now < s->not_before)
+            s->woken = false;
+        wait_until(s, next_look(s, now));
+        s->woken = false;
+    }
+    const bool go_on = stopping ? sent && clock_monotonic() < s->stop_at : true;
+    (void)pthread_mutex_unlock(&s->lock);
+    return go_on;
+}
+
+static void *run(void *arg)
+{
+    Sender *s = arg;
+    do {
+        if (token_is_due(s->token_expiry, clock_wall()) && clock_monotonic() >= s->token_try_at)
+            (void)renew_token(s); /* it complains itself; the present one still works */
+    } while (rest(s, send_round(s)));
+
+    (void)pthread_mutex_lock(&s->lock);
+    s->finished = true;
+    (void)pthread_cond_broadcast(&s->changed);
+    (void)pthread_mutex_unlock(&s->lock);
+    return NULL;
+}
+
+/* --- from outside ----------------------------------------------------------------------------------------------- */
+
+static Sender *sender_free(Sender *s)
+{
+    if (!s)
+        return NULL;
+    http_client_free(s->http);
+    arena_free(s->arena);
+    (void)pthread_cond_destroy(&s->changed); /* the thread is gone, nobody waits */
+    (void)pthread_mutex_destroy(&s->lock);
+    token_wipe(s->token);
+    free(s->api_url);
+    free(s->push_url);
+    free(s->state_dir);
+    free(s->collector_id);
+    free(s->lanes);
+    free(s);
+    return NULL;
+}
+DEFINE_CLEANUP(Sender *, sender_free)
+
+static void init_locks(Sender *s)
+{
+    pthread_condattr_t monotonic;
+    (void)pthread_condattr_init(&monotonic); /* none of these can fail with valid arguments */
+    (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&s->changed, &monotonic);
+    (void)pthread_condattr_destroy(&monotonic);
+    (void)pthread_mutex_init(&s->lock, NULL);
+}
+
+static Sender *sender_new(const SenderOptions *options, Spool *const *spools, size_t spool_count)
+{
+    Sender *s = mem_alloc(sizeof(*s));
+    init_locks(s);
+    s->arena = arena_new(ANSWER_ARENA_LIMIT);
+    s->api_url = mem_strdup(options->api_url);
+    _cleanup_buf_ Buf url = BUF_INIT;
+    buf_printf(&url, "%s/api/v1/metrics/push", options->api_url);
+    s->push_url = buf_take(&url);
+    s->state_dir = mem_strdup(options->state_dir);
+    s->collector_id = mem_strdup(options->collector_id);
+    s->token = mem_strdup(options->token);
+    s->token_expiry = token_expiry(slice_cstr(s->token));
+    s->flush_interval = options->flush_interval > 0 ? options->flush_interval : DEFAULT_FLUSH;
+    s->best_encoding = WIRE_ZSTD;
+    s->backoff = (Backoff){.base = BACKOFF_BASE, .cap = BACKOFF_CAP};
+    s->lanes = mem_alloc_array(sizeof(Lane), spool_count + 1);
+    s->lane_count = spool_count;
+    for (size_t i = 0; i < spool_count; i++)
+        s->lanes[i] = (Lane){.spool = spools[i],
+                             .first_own = spool_last_sequence(spools[i]) + 1,
+                             .backoff = {.base = BACKOFF_BASE, .cap = BACKOFF_CAP}};
+    return s;
+}
+
+int sender_start(Sender **ret, const SenderOptions *options, Spool *const *spools, size_t spool_count, Err *reterr)
+{
+    _cleanup_(sender_freep) Sender *s = sender_new(options, spools, spool_count);
+    const HttpClientOptions http = {.ca_file = options->ca_file,
+                                    .cert_file = options->cert_file,
+                                    .key_file = options->key_file,
+                                    .verify = options->verify,
+                                    .user_agent = "pganalytics/" COLLECTOR_VERSION};
+    int r = http_client_new(&s->http, &http, reterr);
+    if (r < 0)
+        return err_trace(r);
+    r = pthread_create(&s->thread, NULL, run, s);
+    if (r != 0)
+        return err_set_errno(reterr, ERR_INTERNAL, r, "cannot start the sender's thread");
+    *ret = TAKE_PTR(s);
+    return 0;
+}
+
+void sender_wake(Sender *s)
+{
+    (void)pthread_mutex_lock(&s->lock);
+    s->woken = true;
+    (void)pthread_cond_broadcast(&s->changed);
+    (void)pthread_mutex_unlock(&s->lock);
+}
+
+Sender *sender_stop(Sender *s, Usec grace)
+{
+    if (!s)
+        return NULL;
+    (void)pthread_mutex_lock(&s->lock);
+    s->stopping = true;
+    s->stop_at = clock_monotonic() + grace;
+    (void)pthread_cond_broadcast(&s->changed);
+    const struct timespec deadline = {.tv_sec = s->stop_at / USEC_PER_SEC, .tv_nsec = s->stop_at % USEC_PER_SEC * 1000};
+    while (!s->finished)
+        if (pthread_cond_timedwait(&s->changed, &s->lock, &deadline) == ETIMEDOUT)
+            break;
+    const bool finished = s->finished;
+    (void)pthread_mutex_unlock(&s->lock);
+
+    if (!finished)
+        http_client_abort(s->http);      /* in the middle of a request: its batch stays in the spool */
+    (void)pthread_join(s->thread, NULL); /* it ends: requests fail from now on */
+    return sender_free(s);
+}
+
+const SenderStats *sender_stats(const Sender *s)
+{
+    return &s->stats;
+}
