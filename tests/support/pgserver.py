@@ -111,6 +111,17 @@ def free_port():
         return probe.getsockname()[1]
 
 
+def eventually(condition, what, seconds=20):
+    """Polls until @condition() gives something true, and returns it."""
+    deadline = time.monotonic() + seconds
+    while True:
+        result = condition()
+        if result:
+            return result
+        assert time.monotonic() < deadline, f"never true within {seconds} s: {what}"
+        time.sleep(0.05)
+
+
 _running = set()
 
 
@@ -322,10 +333,7 @@ class PgServer:
 
     def wait_until(self, sql, seconds=20, dbname="postgres"):
         """Polls until @sql gives true."""
-        deadline = time.monotonic() + seconds
-        while not self.value(sql, dbname=dbname):
-            assert time.monotonic() < deadline, f"never true: {sql}"
-            time.sleep(0.05)
+        eventually(lambda: self.value(sql, dbname=dbname), sql, seconds)
 
     # --- log ---
 

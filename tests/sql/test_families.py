@@ -1,0 +1,261 @@
+# SPDX-License-Identifier: PostgreSQL
+"""Every metric family on every supported server: it works, or is absent with a reason, and the server's log stays clean.
+
+The role has pg_monitor and nothing else; the families run as the collector runs them (tests/support/family_probe.c).
+"""
+import json
+import os
+import pathlib
+import subprocess
+import threading
+
+import pytest
+from pgserver import (MAJORS, MONITORED_SETTINGS, PgServer, Unavailable, binaries, eventually,
+                      monitoring_setup)
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PROBE = pathlib.Path(os.environ.get("PGA_BUILD", ROOT / "build/dev")) / "bin/family_probe"
+SESSION = ["jit=off", "statement_timeout=5000", "lock_timeout=100", "search_path=pg_catalog"]
+
+# Families that a server lacks for a good reason: name -> first major that has it.
+SINCE = {"pg_stat_slru": 13, "pg_stat_wal": 14, "pg_stat_replication_slots": 14, "pg_stat_statements_info": 14,
+         "pg_stat_io": 16}
+STANDBY_ONLY = {"pg_stat_wal_receiver", "pg_stat_database_conflicts"}
+# Families that show at least one row on any server under a little load.
+NEVER_EMPTY = {"pg_stat_database", "pg_stat_user_tables", "pg_stat_user_indexes", "pg_stat_statements",
+               "pg_stat_activity", "pg_stat_bgwriter", "pg_stat_checkpointer", "pg_wal", "pg_wal_directory",
+               "pg_stat_archiver", "pg_database_size", "pg_table_size", "pg_settings", "pg_server", "pg_database"}
+
+SECRETS = {"archive_cleanup_command": "clean --token=hunter2 %r", "primary_conninfo": "host=x password=hunter2"}
+
+
+def probe(server, dbname="app", user="monitor"):
+    done = subprocess.run([PROBE, server.dsn(dbname, user), *SESSION], capture_output=True, text=True, timeout=120,
+                          check=False)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    result["families"] = {f["name"]: f for f in result["families"]}
+    return result
+
+
+def rows_of(result, family):
+    """Rows as dictionaries, numbers converted."""
+    f = result["families"][family]
+    assert "rows" in f, f
+    convert = {"int8": int, "float8": float, "text": str}
+    return [{c["name"]: None if cell is None else convert[c["type"]](cell) for c, cell in zip(f["columns"], row)}
+            for row in f["rows"]]
+
+
+@pytest.fixture(scope="module", params=MAJORS)
+def server(request):
+    try:
+        binaries(request.param)
+    except Unavailable as missing:
+        pytest.skip(str(missing))
+    with PgServer(request.param, settings={**MONITORED_SETTINGS, **SECRETS}) as made:
+        made.execute("create database app")
+        monitoring_setup(made, "app")
+        made.execute("create schema shop", dbname="app")
+        made.execute("create table shop.item (id int primary key, name text)", dbname="app")
+        made.execute("insert into shop.item select i, repeat('x', 100) from generate_series(1, 5000) i", dbname="app")
+        made.execute("vacuum analyze shop.item", dbname="app")
+        # Before version 15 statistics arrive with a delay.
+        made.wait_until("select n_tup_ins = 5000 and vacuum_count = 1 and analyze_count = 1 from pg_stat_user_tables "
+                        "where relname = 'item'", dbname="app")
+        made.wait_until("select tup_inserted >= 5000 from pg_stat_database where datname = 'app'", dbname="app")
+        made.mark_log()
+        yield made
+
+
+@pytest.fixture(scope="module")
+def result(server):
+    return probe(server)
+
+
+def absent_reason(result, name, major, standby):
+    if name in SINCE and major < SINCE[name]:
+        return f"PostgreSQL {major}"
+    if name in STANDBY_ONLY and not standby:
+        return "primary"
+    return None
+
+
+def check_family(f, result, major, standby=False):
+    if f.get("host"):
+        return
+    expected = absent_reason(result, f["name"], major, standby)
+    if expected:
+        assert expected in f["absent"], f
+        return
+    assert "absent" not in f, f
+    assert f["error"] is None, f
+    if f["name"] in NEVER_EMPTY:
+        assert f["rows"], f["name"]
+    labels = f["labels"]
+    keys = [tuple(row[:labels]) for row in f["rows"]]
+    assert len(keys) == len(set(keys)), f"{f['name']}: two rows with the same labels"
+    assert all(value is not None for key in keys for value in key), f"{f['name']}: a label is null"
+
+
+def test_every_family_works_or_says_why_not(server, result):
+    assert result["version_num"] // 10000 == server.major
+    assert not result["in_recovery"]
+    assert result["has_pg_monitor"] and not result["is_superuser"]
+    assert int(result["system_identifier"]) > 0 and result["timeline"] == 1
+    for f in result["families"].values():
+        check_family(f, result, server.major)
+
+
+def test_server_log_stays_clean(server, result):
+    assert server.log_errors() == []
+
+
+def test_values_have_their_types(server, result):
+    for name, f in result["families"].items():
+        if "rows" in f:
+            rows_of(result, name)  # int() and float() refuse anything else
+
+
+def test_database_numbers_are_the_servers(server, result):
+    (row,) = [r for r in rows_of(result, "pg_stat_database") if r["datname"] == "app"]
+    assert row["tup_inserted"] >= 5000 and row["xact_commit"] > 0
+    assert row["blk_read_time"] is not None  # track_io_timing is on
+    assert ("session_time" in row) == (server.major >= 14)
+    assert ("parallel_workers_launched" in row) == (server.major >= 18)
+
+
+def test_tables_and_indexes_are_counted(server, result):
+    (table,) = [r for r in rows_of(result, "pg_stat_user_tables") if r["relname"] == "item"]
+    assert table["schemaname"] == "shop" and table["datname"] == "app"
+    assert table["n_tup_ins"] == 5000 and table["vacuum_count"] == 1
+    assert table["heap_blks_hit"] > 0 and table["last_vacuum"] > 1.7e9
+    (index,) = [r for r in rows_of(result, "pg_stat_user_indexes") if r["relname"] == "item"]
+    assert index["indexrelname"] == "item_pkey" and index["idx_blks_hit"] > 0
+
+
+def test_statements_have_names_and_unique_keys(server, result):
+    statements = rows_of(result, "pg_stat_statements")
+    assert {"calls", "total_exec_time", "rows", "shared_blk_read_time"} <= set(statements[0])
+    assert "app" in {s["datname"] for s in statements} and "postgres" in {s["usename"] for s in statements}
+    assert {s["toplevel"] for s in statements} <= {"true", "false"}
+    if server.major < 14:
+        assert {s["toplevel"] for s in statements} == {"true"}
+    if server.major >= 13:  # track_planning is off: not known, never 0
+        assert {s["total_plan_time"] for s in statements} == {None}
+    assert "query" not in statements[0]
+
+
+def test_statement_texts_come_for_the_ids_asked_for(server, result):
+    family = result["families"]["statement_text"]
+    ids = server.execute("select distinct queryid::text from pg_stat_statements where queryid is not null limit 3",
+                         dbname="app")
+    wanted = [i for (i,) in ids]
+    sql = family["sql"].replace("$1", "%s")
+    got = server.execute(sql, wanted, dbname="app", user="monitor")
+    assert sorted(i for i, _ in got) == sorted(wanted)
+    assert all(text for _, text in got)
+
+
+def test_checkpoints_have_one_name_on_all_versions(server, result):
+    server.execute("checkpoint")
+    row = eventually(lambda: [r for r in rows_of(probe(server), "pg_stat_checkpointer") if r["num_requested"] >= 1],
+                     "a requested checkpoint is counted")[0]
+    assert row["write_time"] >= 0 and row["buffers_written"] >= 0
+
+
+def test_secrets_in_settings_are_masked(server, result):
+    settings = {r["name"]: r for r in rows_of(result, "pg_settings")}
+    assert settings["shared_buffers"]["setting"] == "4096"
+    assert settings["password_encryption"]["setting"] != "********"
+    assert "statement_timeout" not in settings  # ours, not the server's
+    for name in SECRETS:
+        assert settings[name]["setting"] == "********"
+
+
+def test_io_times_are_unknown_without_track_io_timing(server, result):
+    server.settings["track_io_timing"] = "off"
+    server.write_settings()
+    server.reload()
+    server.wait_until("select setting = 'off' from pg_settings where name = 'track_io_timing'")
+    try:
+        off = probe(server)
+        assert {r["blk_read_time"] for r in rows_of(off, "pg_stat_database")} == {None}
+        assert {r["shared_blk_read_time"] for r in rows_of(off, "pg_stat_statements")} == {None}
+        if server.major >= 16:
+            assert {r["read_time"] for r in rows_of(off, "pg_stat_io") if r["object"] == "relation"} == {None}
+    finally:
+        server.settings["track_io_timing"] = "on"
+        server.write_settings()
+        server.reload()
+
+
+def test_nobody_waits_behind_an_exclusive_lock(server, result):
+    """field complaint 4: held by one session, awaited by another; sizes are then unknown, everything else is there."""
+    holder, waiter = server.connect("app"), server.connect("app")
+    holder.autocommit = False
+    holder.cursor().execute("lock table shop.item in access share mode")
+    waiting = threading.Thread(
+        target=lambda: waiter.cursor().execute("begin; lock table shop.item; rollback"))
+    waiting.start()
+    try:
+        server.wait_until("select count(*) > 0 from pg_locks where not granted and mode = 'AccessExclusiveLock'")
+        locked = probe(server)
+    finally:
+        holder.rollback()
+        waiting.join()
+        holder.close()
+        waiter.close()
+    for f in locked["families"].values():
+        check_family(f, locked, server.major)
+    (size,) = [r for r in rows_of(locked, "pg_table_size") if r["relname"] == "item"]
+    assert size["table_bytes"] is None and size["pages_bytes"] > 0
+    waits = [r for r in rows_of(locked, "pg_locks") if r["granted"] == "false"]
+    assert [(w["datname"], w["mode"], w["count"]) for w in waits] == [("app", "AccessExclusiveLock", 1)]
+    assert (waits[0]["max_wait_seconds"] is not None) == (server.major >= 14)
+    (size,) = [r for r in rows_of(result, "pg_table_size") if r["relname"] == "item"]
+    assert size["table_bytes"] >= size["pages_bytes"] and size["index_bytes"] > 0
+    assert server.log_errors() == []
+
+
+def test_no_extension_and_no_preloading_are_named(server):
+    families = probe(server, dbname="template1")["families"]
+    assert "create extension pg_stat_statements" in families["pg_stat_statements"]["absent"]
+    assert "create extension pg_stat_statements" in families["statement_text"]["absent"]
+    assert server.log_errors() == []
+
+
+def test_standby(server):
+    """field complaint 20: every family on a streaming standby, and the primary's view of it."""
+    server.execute("select pg_create_physical_replication_slot('standby_slot')")
+    with_slot = {"primary_slot_name": "standby_slot", "hot_standby_feedback": "on"}
+    standby = server.make_standby(settings=with_slot)
+    try:
+        server.mark_log()
+        standby.start()
+        server.wait_until("select count(*) = 1 from pg_stat_replication where state = 'streaming'")
+        server.execute("insert into shop.item select i, '' from generate_series(5001, 6000) i", dbname="app")
+        server.wait_until("select replay_lsn = pg_current_wal_lsn() from pg_stat_replication")
+        standby.mark_log()
+
+        there = probe(standby)
+        assert there["in_recovery"]
+        for f in there["families"].values():
+            check_family(f, there, server.major, standby=True)
+        (receiver,) = rows_of(there, "pg_stat_wal_receiver")
+        assert receiver["status"] == "streaming" and receiver["received_bytes"] > 0
+        (wal,) = rows_of(there, "pg_wal")
+        assert wal["wal_bytes_written"] > 0 and wal["replay_paused"] == 0
+        assert wal["receive_replay_lag_bytes"] == 0 and wal["replay_lag_seconds"] == 0  # idle is not lag
+
+        here = probe(server)
+        (replica,) = rows_of(here, "pg_stat_replication")
+        assert (replica["application_name"], replica["slot_name"]) == ("standby", "standby_slot")
+        assert replica["state"] == "streaming" and replica["connections"] == 1
+        assert replica["replay_lag_bytes"] is not None
+        (slot,) = rows_of(here, "pg_replication_slots")
+        assert slot["slot_name"] == "standby_slot" and slot["active"] == 1 and slot["retained_bytes"] is not None
+        assert standby.log_errors() == []
+        assert server.log_errors() == []
+    finally:
+        standby.remove()
