@@ -68,9 +68,10 @@ typedef struct HttpExchange {
                             its deadline can still say what was wrong */
     _Atomic unsigned holders;
     HttpStage stage;
-    size_t route_index; /* of the table, or its count */
-    Usec started;       /* monotonic */
-    Slice target;       /* raw */
+    size_t route_index;       /* of the table, or its count */
+    Usec started;             /* monotonic */
+    Slice target;             /* raw */
+    uintptr_t target_address; /* where libmicrohttpd has it; not to be read */
     Buf body;
     size_t body_seen; /* bytes that came, kept or not */
     bool has_body;
@@ -139,11 +140,11 @@ void http_connection_describe(HttpExchange *x); /* who is there: address, TLS, c
 /* exchange.c */
 HttpExchange *http_exchange_new(HttpConnection *c, const char *target);
 void http_exchange_unref(HttpExchange *x);
-bool http_exchange_suspend(HttpExchange *x);         /* I/O thread; false: closing */
-void http_exchange_deliver(HttpExchange *x);         
-bool http_exchange_is_expired(HttpExchange *x);      /* any thread */
-void http_exchange_take_outcome(HttpExchange *x);    /* I/O thread, after the resume */
-enum MHD_Result http_exchange_send(HttpExchange *x); /* I/O thread */
+bool http_exchange_suspend(HttpExchange *x); /* I/O thread; false: closing */
+void http_exchange_deliver(HttpExchange *x);
+bool http_exchange_is_expired(HttpExchange *x);                        /* any thread */
+void http_exchange_take_outcome(HttpExchange *x);                      /* I/O thread, after the resume */
+enum MHD_Result http_exchange_send(HttpExchange *x);                   /* I/O thread */
 enum MHD_Result http_exchange_refuse(HttpExchange *x, const Err *err); /* I/O thread: compose and send */
 void http_exchange_complete(HttpExchange *x);                          /* I/O thread */
 

@@ -28,14 +28,26 @@ void *http_intake_on_target(void *cls, const char *target, struct MHD_Connection
     if (c->exchange)
         http_exchange_complete(c->exchange);
     HttpExchange *x = http_exchange_new(c, target);
+    x->target_address = (uintptr_t)target;
     http_connection_set_phase(c, HTTP_PHASE_HEAD, x->started + l->options.head_timeout);
     return x;
 }
+
+/*
+ * libmicrohttpd before 1.0 takes a line that begins with ':' for the end of the head, and joins folded lines into other
+ * names. Both let a client slip a second request past a proxy that reads the head rightly, and neither is reported. But
+ * names and values are left where they came in, so the bytes between them tell: between two fields there is a line end
+ * and nothing else. Addresses are compared, nothing is read through them.
+ */
+static const bool library_hides_lines = MHD_VERSION < 0x01000000;
+enum { LINE_END_MAX = 2 };
 
 typedef struct HeaderCopy {
     HttpRequest *request;
     bool too_many;
     bool has_nul;
+    bool has_gap;
+    uintptr_t previous_end;
 } HeaderCopy;
 
 static enum MHD_Result copy_header(void *cls, enum MHD_ValueKind kind UNUSED, const char *name, size_t name_size,
@@ -47,6 +59,9 @@ static enum MHD_Result copy_header(void *cls, enum MHD_ValueKind kind UNUSED, co
         copy->too_many = true;
         return MHD_NO;
     }
+    copy->has_gap = copy->has_gap || (uintptr_t)name - copy->previous_end > LINE_END_MAX;
+    copy->previous_end = value ? (uintptr_t)value + value_size : (uintptr_t)name + name_size + 1;
+
     Slice name_text = slice_from(name ? name : "", name ? name_size : 0);
     Slice value_text = slice_from(value ? value : "", value ? value_size : 0);
     copy->has_nul =
@@ -56,14 +71,27 @@ static enum MHD_Result copy_header(void *cls, enum MHD_ValueKind kind UNUSED, co
     return MHD_YES;
 }
 
-static int take_headers(HttpExchange *x, Err *reterr)
+/* True when nothing but the empty line stands between the last field and the end of the head. */
+static bool ends_with_empty_line(const HttpExchange *x, const char *method, uintptr_t last_end)
 {
-    HeaderCopy copy = {.request = &x->request};
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(x->connection->handle, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+    if (!info)
+        return false;
+    uintptr_t head_end = x->target_address - strlen(method) - 1 + info->header_size;
+    return head_end - last_end <= 2 * LINE_END_MAX;
+}
+
+static int take_headers(HttpExchange *x, const char *method, const char *version, Err *reterr)
+{
+    HeaderCopy copy = {.request = &x->request, .previous_end = x->target_address + x->target.len + 1 + strlen(version)};
     (void)MHD_get_connection_values_n(x->connection->handle, MHD_HEADER_KIND, copy_header, &copy);
     if (copy.too_many)
         return err_set(reterr, ERR_HEADER_TOO_LARGE, "more than %d header fields", HEADERS_MAX);
     if (copy.has_nul)
         return err_set(reterr, ERR_FRAMING, "a header field has a NUL byte");
+    if (library_hides_lines && (copy.has_gap || !ends_with_empty_line(x, method, copy.previous_end)))
+        return err_set(reterr, ERR_FRAMING, "a header line is folded or has no name");
     return 0;
 }
 
@@ -147,7 +175,7 @@ static int check_head(HttpExchange *x, const char *method, const char *version, 
 {
     HttpRequest *r = &x->request;
     HttpFraming framing = {0};
-    int result = take_headers(x, reterr);
+    int result = take_headers(x, method, version, reterr);
     x->has_body = true; /* until the framing says otherwise: a refusal then ends the connection */
     if (result == 0)
         result = http_framing_check(&r->headers, version, &framing, reterr);

@@ -40,6 +40,9 @@ static void answers_by_method_and_path(void **state UNUSED)
          "hello"},
         {GET("/fail"), 422, "\"message\":\"interval 0 is too short\",\"hint\":\"at least 1\""},
         {GET("/fail?inner=1"), 500, "\"message\":\"the database refused a statement\""},
+        {"GET /who HTTP/1.0\r\n\r\n", 200, "remote"},
+        {"GET /who HTTP/1.1\r\nHost:x\r\nEmpty:\r\nBlank: \r\nTrailing: a  \r\n\r\n", 200, "remote"},
+        {"GET /who HTTP/1.1\nHost: x\nA: b\n\n", 200, "remote"},
         {GET("/inline"), 200, "remote=127.0.0.1 tls=0 loopback=1"},
     };
     TestServer s;
@@ -126,6 +129,11 @@ static void refuses_doubtful_framing(void **state UNUSED)
          400},
         {"blank before colon", "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding : chunked\r\n\r\n0\r\n\r\n", 400},
         {"empty name", "GET /who HTTP/1.1\r\nHost: x\r\n: y\r\n\r\n", 400},
+        {"empty name hides a request", "GET /who HTTP/1.1\r\nHost: x\r\n:\r\nGET /inline HTTP/1.1\r\nHost: x\r\n\r\n",
+         400},
+        {"empty name in HTTP/1.0", "GET /who HTTP/1.0\r\n: y\r\n\r\n", 400},
+        {"folded value", "GET /who HTTP/1.1\r\nHost: x\r\nA: b\r\n c\r\nD: e\r\n\r\n", 400},
+        {"folded length", "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length:\r\n 5\r\n\r\nhello", 400},
         {"two hosts", "GET /who HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n", 400},
         {"no host", "GET /who HTTP/1.1\r\n\r\n", 400},
         {"chunked in HTTP/1.0", "POST /echo HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400},
