@@ -30,12 +30,12 @@ function hitShare(answer: MetricsAnswer): ChartData {
 function perState(answer: MetricsAnswer): ChartData {
   return toChart(answer.metrics[0]?.series ?? [], (labels) => {
     if (labels.state !== 'active') return labels.state ?? 'other';
-    return labels.wait_event_type ? `active: ${labels.wait_event_type}` : 'active: CPU';
+    return `active: ${labels.wait_event_type ?? 'CPU'}`;
   });
 }
 
 function perMode(answer: MetricsAnswer): ChartData {
-  const names: Record<string, string> = { user: 'user', system: 'system', iowait: 'waiting for disk', steal: 'stolen' };
+  const names: Record<string, string> = { usr: 'user', system: 'system', iowait: 'waiting for disk', steal: 'stolen' };
   const series = answer.metrics.flatMap((metric) =>
     metric.series.slice(0, 1).map((one) => ({ ...one, labels: { mode: metric.metric.split('.')[1] ?? '' } })),
   );
@@ -76,7 +76,7 @@ export const PANELS: PanelSpec[] = [
     title: 'CPU of the host',
     hint: 'share of all cores',
     request: {
-      metric: 'system_cpu.user,system_cpu.system,system_cpu.iowait,system_cpu.steal',
+      metric: 'system_cpu.usr,system_cpu.system,system_cpu.iowait,system_cpu.steal',
       labels: '{"cpu":"all"}',
     },
     toData: perMode,
