@@ -58,9 +58,9 @@ static const char *const reserved_names[] = {
     "window",       "with",
     "collector_id", "interval_ms",
     "labels",       "metric_name",
-    "series_id",    "server_id",
-    "time",         "timestamp",
-    "value",
+    "series_id",    "server_name",
+    "server_id",    "time",
+    "timestamp",    "value",
 };
 
 static bool name_is_plain(Slice name, size_t max)
