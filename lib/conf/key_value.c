@@ -317,18 +317,19 @@ void conf_key_write_value(const ConfKey *key, const void *settings, Buf *out)
 
 /* ---- what is allowed ---- */
 
-/* " from 1 to 10", " of at least 32 bytes", " of 1 to 10 items" */
-static void write_bounds(const ConfKey *key, const char *unit, Buf *out)
+/* " from 1 to 10", " of at least 32 bytes", ", 1 to 10 of them" */
+static void write_bounds(const ConfKey *key, const char *between, const char *unit, Buf *out)
 {
-    if (!has_bounds(key))
-        return;
-    bool counts = *unit != '\0'; /* lengths and items, not the value itself */
     bool at_least = key->max == INT64_MAX;
-    bool at_most = counts && key->min == 0;
-    buf_append_cstr(out, at_least ? " of at least " : at_most ? " of at most " : counts ? " of " : " from ");
+    bool at_most = key->min == 0 && *unit != '\0'; /* lengths and counts begin at 0 anyway */
+    if (!has_bounds(key) || (at_least && (at_most || key->min == INT64_MIN)))
+        return;
+    bool plain = at_least || at_most;
+    buf_append_cstr(out, plain && !*unit ? " of " : between);
+    buf_append_cstr(out, at_least ? "at least " : at_most ? "at most " : "");
     if (!at_most)
         write_number(key, key->min, out);
-    if (!at_least && !at_most)
+    if (!plain)
         buf_append_cstr(out, " to ");
     if (!at_least)
         write_number(key, key->max, out);
@@ -339,28 +340,27 @@ void conf_key_write_allowed(const ConfKey *key, Buf *out)
 {
     static const struct {
         const char *name;
+        const char *between;
         const char *unit;
         const char *such_as;
     } texts[_CONF_TYPE_MAX] = {
-        [CONF_STRING] = {"a string", " bytes", ""},
-        [CONF_PATH] = {"a path", " bytes", ""},
-        [CONF_SECRET] = {"a string", " bytes", ""},
-        [CONF_BOOL] = {"true or false", "", ""},
-        [CONF_INT] = {"an integer", "", ""},
-        [CONF_BYTES] = {"a size", "", ", such as 64kB, 256MB or 1GB"},
-        [CONF_DURATION] = {"a duration", "", ", such as 90 or 90s, 15m, 2h, 14d"},
-        [CONF_STRING_LIST] = {"a list of strings", " items", ""},
-        [CONF_ENUM] = {"one of ", "", ""},
+        [CONF_STRING] = {"a string", " of ", " bytes", ""},
+        [CONF_PATH] = {"a path", " of ", " bytes", ""},
+        [CONF_SECRET] = {"a string", " of ", " bytes", ""},
+        [CONF_BOOL] = {"true or false", "", "", ""},
+        [CONF_INT] = {"an integer", " from ", "", ""},
+        [CONF_BYTES] = {"a size", " from ", "", ", such as 64kB, 256MB or 1GB"},
+        [CONF_DURATION] = {"a duration", " from ", "", ", such as 90 or 90s, 15m, 2h, 14d"},
+        [CONF_STRING_LIST] = {"a list of strings", ", ", " of them", ""},
+        [CONF_ENUM] = {"one of ", "", "", ""},
     };
     assert((unsigned)key->type < _CONF_TYPE_MAX);
     buf_append_cstr(out, texts[key->type].name);
-    if (key->type == CONF_ENUM) {
+    if (key->type == CONF_ENUM)
         for (size_t i = 0; key->choices[i]; i++)
             buf_printf(out, "%s%s", i > 0 ? ", " : "", key->choices[i]);
-        return;
-    }
-    if (key->type != CONF_BOOL)
-        write_bounds(key, texts[key->type].unit, out);
+    else if (key->type != CONF_BOOL)
+        write_bounds(key, texts[key->type].between, texts[key->type].unit, out);
     buf_append_cstr(out, texts[key->type].such_as);
 }
 

@@ -15,30 +15,26 @@ static bool starts_section(const ConfKeys *keys, size_t i)
     return i == 0 || strcmp(keys->rows[i - 1].section, keys->rows[i].section) != 0;
 }
 
-/* Words of @text in lines of at most TEXT_WIDTH, each with @prefix. A single newline counts as a blank. */
+/* Words of @text in lines of at most TEXT_WIDTH, each with @prefix. Nothing for no words. */
 static void write_wrapped(const char *prefix, const char *text, Buf *out)
 {
-    size_t width = 0;
+    size_t width = 0; /* of the line begun; 0: none */
     for (Slice rest = slice_cstr(text); rest.len > 0;) {
         size_t n = 0;
         while (n < rest.len && rest.ptr[n] != ' ' && rest.ptr[n] != '\n')
             n++;
-        if (n > 0) {
-            bool fits = width > 0 && width + 1 + n <= TEXT_WIDTH;
-            if (!fits) {
-                buf_append_cstr(out, width > 0 ? "\n" : "");
-                buf_append_cstr(out, prefix);
-                width = strlen(prefix);
-            } else {
-                buf_append_char(out, ' ');
-                width++;
-            }
+        if (n > 0 && width > 0 && width + 1 + n <= TEXT_WIDTH) {
+            buf_append_char(out, ' ');
             buf_append(out, slice_from(rest.ptr, n));
-            width += n;
+            width += 1 + n;
+        } else if (n > 0) {
+            buf_printf(out, "%s%s%.*s", width > 0 ? "\n" : "", prefix, (int)n, rest.ptr);
+            width = strlen(prefix) + n;
         }
         rest = slice_skip(rest, n + 1);
     }
-    buf_append_char(out, '\n');
+    if (width > 0)
+        buf_append_char(out, '\n');
 }
 
 /* ---- markdown ---- */

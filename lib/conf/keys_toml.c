@@ -59,6 +59,12 @@ static bool is_elsewhere(const ConfKeys *keys, const char *path)
     return false;
 }
 
+/* A quoted key with a dot or a NUL in it is not a path, whatever it looks like. */
+static bool is_plain(Slice key)
+{
+    return key.len > 0 && !memchr(key.ptr, '.', key.len) && !memchr(key.ptr, '\0', key.len);
+}
+
 /* A table on the way to, or with, keys. */
 static bool is_section(const ConfKeys *keys, const char *path)
 {
@@ -309,9 +315,10 @@ static void apply_table(const Walk *w, const TomlTable *table, const char *secti
         _cleanup_buf_ Buf shown = BUF_INIT;
         buf_printf(&path, "%s%s%.*s", section, *section ? "." : "", SLICE_ARG(e->key));
         buf_printf(&shown, "%s%s%.*s", label, *label ? "." : "", SLICE_ARG(e->key));
-        if (is_elsewhere(w->keys, buf_cstr(&path)))
+        bool plain = is_plain(e->key);
+        if (plain && is_elsewhere(w->keys, buf_cstr(&path)))
             continue;
-        if (is_section(w->keys, buf_cstr(&path)))
+        if (plain && is_section(w->keys, buf_cstr(&path)))
             apply_section(w, e, buf_cstr(&path), buf_cstr(&shown));
         else
             fault_unknown(w, e, section, label);
