@@ -215,7 +215,7 @@ static void warn_of_settings(const Settings *s)
     if (!settings_verify(s))
         log_warn("verify_ssl is false: the backend's certificate is not checked, anyone on the way can read and change "
                  "what is sent");
-    if (s->log_paths.count > 0)
+    if (s->log_path[0])
         log_warn("logs.path is set, but this version does not read log files yet");
     if (s->prometheus_listen[0])
         log_warn("prometheus.listen is set, but this version has no exporter yet");

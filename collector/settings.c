@@ -66,7 +66,7 @@ static const ConfKey ROWS[] = {
      .flags = CONF_RELOADABLE,
      .help = "Token of this collector. Default: the one that registration wrote to `state_dir`."},
 
-    {"logs", "path", CONF_STRING_LIST, FIELD(log_paths), .max = 64,
+    {"logs", "path", CONF_STRING, FIELD(log_path), .max = 1024,
      .help = "Log files of the server. This version does not read them yet."},
     {"prometheus", "listen", CONF_STRING, FIELD(prometheus_listen), .max = 255,
      .help = "Address of an exporter. This version does not have it yet.", .example = "\"127.0.0.1:9187\""},

@@ -63,7 +63,7 @@ typedef struct Settings {
     int64_t buffer_max_bytes;
     Usec flush_interval;
 
-    ConfStringList log_paths;
+    const char *log_path;
     const char *prometheus_listen;
 
     ServerSettings *servers;
