@@ -41,3 +41,10 @@ static inline UNUSED void assert_err_at(const Err *e, ErrCode code, const char *
             _fail(__FILE__, __LINE__);                                                                                 \
         }                                                                                                              \
     } while (0)
+
+/* The call fails with this code, and the error's detail contains @part. */
+#define assert_fails(call, err, expected_code, part)                                                                   \
+    do {                                                                                                               \
+        assert_true((call) < 0);                                                                                       \
+        assert_err((err), (expected_code), (part));                                                                    \
+    } while (0)

@@ -78,7 +78,7 @@ static void whole_numbers_are_checked(void **state UNUSED)
     static const char *const bad[] = {"0", "11", "", "x", "1.5", "1 ", "99999999999999999999"};
     for (size_t i = 0; i < ARRAY_LENGTH(bad); i++) {
         with(&r, "limit", bad[i]);
-        assert_err(api_param_int(&r, "limit", 1, 10, 7, &n, &err), err, ERR_PARAMETER_INVALID, "between 1 and 10");
+        assert_fails(api_param_int(&r, "limit", 1, 10, 7, &n, &err), &err, ERR_PARAMETER_INVALID, "between 1 and 10");
     }
     http_request_done(&r);
 }
@@ -105,11 +105,11 @@ static void a_step_is_at_least_a_second_and_gives_a_bounded_number_of_points(voi
     assert_int_equal(param_step(&r, &day, &ms, &err), 0);
     assert_int_equal(ms, 300000);
     with(&r, "step", "1s");
-    assert_err(param_step(&r, &day, &ms, &err), err, ERR_PARAMETER_INVALID, "11000");
+    assert_fails(param_step(&r, &day, &ms, &err), &err, ERR_PARAMETER_INVALID, "11000");
     with(&r, "step", "500ms");
-    assert_err(param_step(&r, &day, &ms, &err), err, ERR_PARAMETER_INVALID, "one second");
+    assert_fails(param_step(&r, &day, &ms, &err), &err, ERR_PARAMETER_INVALID, "one second");
     with(&r, "step", "soon");
-    assert_err(param_step(&r, &day, &ms, &err), err, ERR_PARAMETER_INVALID, "soon");
+    assert_fails(param_step(&r, &day, &ms, &err), &err, ERR_PARAMETER_INVALID, "soon");
     http_request_done(&r);
 }
 
@@ -126,7 +126,7 @@ static void labels_are_an_object_of_strings(void **state UNUSED)
     assert_int_equal(param_labels(&r, &labels, &err), 0);
     for (size_t i = 0; i < ARRAY_LENGTH(bad); i++) {
         with(&r, "labels", bad[i]);
-        assert_err(param_labels(&r, &labels, &err), err, err.code, "");
+        assert_fails(param_labels(&r, &labels, &err), &err, err.code, "");
     }
     http_request_done(&r);
 }
@@ -143,11 +143,11 @@ static void path_values_that_cannot_be_ids_are_not_found(void **state UNUSED)
 
     for (size_t i = 0; i < ARRAY_LENGTH(bad_ints); i++) {
         r.path_values[0] = slice_cstr(bad_ints[i]);
-        assert_err(api_path_int(&r, 0, "server", &id, &err), err, ERR_NOT_FOUND, "server");
+        assert_fails(api_path_int(&r, 0, "server", &id, &err), &err, ERR_NOT_FOUND, "server");
     }
     for (size_t i = 0; i < ARRAY_LENGTH(bad_uuids); i++) {
         r.path_values[0] = slice_cstr(bad_uuids[i]);
-        assert_err(api_path_uuid(&r, 0, "collector", &err), err, ERR_NOT_FOUND, "collector");
+        assert_fails(api_path_uuid(&r, 0, "collector", &err), &err, ERR_NOT_FOUND, "collector");
     }
     r.path_values[0] = SLICE_LIT("0f0e0d0c-0b0a-4908-8706-05040302010a");
     assert_int_equal(api_path_uuid(&r, 0, "collector", &err), 0);

@@ -94,12 +94,13 @@ static void a_user_token_is_not_a_collector_token_nor_the_other_way(void **state
 
     asking_begin(&a, "");
     with_header(&a, "Authorization", arena_printf(a.arena, "Bearer %s", token_for(&a, "admin", JWT_COLLECTOR)));
-    assert_err(auth_check_access(&a.request, ACCESS_VIEWER, &err), err, ERR_TOKEN_INVALID, "not made for this use");
+    assert_fails(auth_check_access(&a.request, ACCESS_VIEWER, &err), &err, ERR_TOKEN_INVALID, "not made for this use");
     asking_end(&a);
     asking_begin(&a, "");
     a.request.certificate_serial = "01";
     with_header(&a, "Authorization", arena_printf(a.arena, "Bearer %s", token_for(&a, "admin", JWT_USER)));
-    assert_err(auth_check_access(&a.request, ACCESS_COLLECTOR, &err), err, ERR_TOKEN_INVALID, "not made for this use");
+    assert_fails(auth_check_access(&a.request, ACCESS_COLLECTOR, &err), &err, ERR_TOKEN_INVALID,
+                 "not made for this use");
     asking_end(&a);
 }
 
@@ -109,12 +110,13 @@ static void a_collector_without_certificate_or_with_a_foreign_one_is_told_so(voi
     Err err = ERR_INIT;
 
     asking_begin(&a, "");
-    assert_err(auth_check_access(&a.request, ACCESS_COLLECTOR, &err), err, ERR_CERTIFICATE_REQUIRED, "certificate");
+    assert_fails(auth_check_access(&a.request, ACCESS_COLLECTOR, &err), &err, ERR_CERTIFICATE_REQUIRED, "certificate");
     a.request.certificate_fault = "it has expired";
-    assert_err(auth_check_access(&a.request, ACCESS_COLLECTOR, &err), err, ERR_CERTIFICATE_INVALID, "it has expired");
-    assert_err(auth_check_access(&a.request, ACCESS_COLLECTOR_TOKEN, &err), err, ERR_CERTIFICATE_INVALID, "expired");
+    assert_fails(auth_check_access(&a.request, ACCESS_COLLECTOR, &err), &err, ERR_CERTIFICATE_INVALID,
+                 "it has expired");
+    assert_fails(auth_check_access(&a.request, ACCESS_COLLECTOR_TOKEN, &err), &err, ERR_CERTIFICATE_INVALID, "expired");
     a.request.certificate_fault = NULL;
-    assert_err(auth_check_access(&a.request, ACCESS_COLLECTOR_TOKEN, &err), err, ERR_UNAUTHENTICATED, "missing");
+    assert_fails(auth_check_access(&a.request, ACCESS_COLLECTOR_TOKEN, &err), &err, ERR_UNAUTHENTICATED, "missing");
     asking_end(&a);
 }
 
@@ -129,7 +131,7 @@ static void a_cookie_reads_but_changes_only_with_the_csrf_token(void **state UNU
     assert_int_equal(auth_check_access(&a.request, ACCESS_ADMIN, &err), 0);
     assert_string_equal(a.request.principal.login, "ada");
     a.request.method = HTTP_DELETE;
-    assert_err(auth_check_access(&a.request, ACCESS_ADMIN, &err), err, ERR_FORBIDDEN, "X-CSRF-Token");
+    assert_fails(auth_check_access(&a.request, ACCESS_ADMIN, &err), &err, ERR_FORBIDDEN, "X-CSRF-Token");
     with_header(&a, "X-CSRF-Token", "c5rf");
     assert_int_equal(auth_check_access(&a.request, ACCESS_ADMIN, &err), 0);
     asking_end(&a);
@@ -141,11 +143,11 @@ static void registration_is_throttled_after_wrong_secrets(void **state UNUSED)
     Err err = ERR_INIT;
 
     asking_begin(&a, "");
-    assert_err(auth_check_access(&a.request, ACCESS_REGISTRATION, &err), err, ERR_UNAUTHENTICATED, "missing");
+    assert_fails(auth_check_access(&a.request, ACCESS_REGISTRATION, &err), &err, ERR_UNAUTHENTICATED, "missing");
     with_header(&a, "X-Registration-Secret", REGISTRATION "x");
     for (int i = 0; i < AUTH_FAILURES_MAX; i++)
-        assert_err(auth_check_access(&a.request, ACCESS_REGISTRATION, &err), err, ERR_CREDENTIALS, "wrong");
-    assert_err(auth_check_access(&a.request, ACCESS_REGISTRATION, &err), err, ERR_TOO_MANY_REQUESTS, "192.0.2.1");
+        assert_fails(auth_check_access(&a.request, ACCESS_REGISTRATION, &err), &err, ERR_CREDENTIALS, "wrong");
+    assert_fails(auth_check_access(&a.request, ACCESS_REGISTRATION, &err), &err, ERR_TOO_MANY_REQUESTS, "192.0.2.1");
     a.request.remote_address = "192.0.2.2";
     http_field_vec_clear(&a.request.headers);
     with_header(&a, "X-Registration-Secret", REGISTRATION);
@@ -159,12 +161,12 @@ static void scraping_is_for_this_host_or_with_the_token(void **state UNUSED)
     Err err = ERR_INIT;
 
     asking_begin(&a, "");
-    assert_err(auth_check_access(&a.request, ACCESS_SCRAPE, &err), err, ERR_FORBIDDEN, "SCRAPE_TOKEN");
+    assert_fails(auth_check_access(&a.request, ACCESS_SCRAPE, &err), &err, ERR_FORBIDDEN, "SCRAPE_TOKEN");
     a.request.remote_is_loopback = true;
     assert_int_equal(auth_check_access(&a.request, ACCESS_SCRAPE, &err), 0);
     asking_end(&a);
     asking_begin(&a, "scrape-me");
-    assert_err(auth_check_access(&a.request, ACCESS_SCRAPE, &err), err, ERR_UNAUTHENTICATED, "scrape token");
+    assert_fails(auth_check_access(&a.request, ACCESS_SCRAPE, &err), &err, ERR_UNAUTHENTICATED, "scrape token");
     with_header(&a, "Authorization", "Bearer scrape-me");
     assert_int_equal(auth_check_access(&a.request, ACCESS_SCRAPE, &err), 0);
     asking_end(&a);

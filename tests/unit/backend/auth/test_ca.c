@@ -2,6 +2,8 @@
 /* The authority from files; that from the store is part of the system tests. */
 #include "backend/auth/ca.c"
 
+#include <stdio.h>
+
 #include "tests/support/unit.h"
 
 static const Usec now = (Usec)1800000000 * USEC_PER_SEC;
@@ -123,8 +125,8 @@ static void a_server_certificate_names_hosts_and_addresses(void **state)
     assert_true(is_trusted(ca, leaf, X509_PURPOSE_SSL_SERVER));
     assert_false(is_trusted(ca, leaf, X509_PURPOSE_SSL_CLIENT));
     assert_true(slice_ends_with(buf_slice(&pem), ca_certificate_pem(ca)));
-    assert_err(ca_issue_server(ca, "a,b;critical", now, &pem, &key, &err), err, ERR_CONFIG, "b;critical");
-    assert_err(ca_issue_server(ca, " , ", now, &pem, &key, &err), err, ERR_CONFIG, "no host name");
+    assert_fails(ca_issue_server(ca, "a,b;critical", now, &pem, &key, &err), &err, ERR_CONFIG, "b;critical");
+    assert_fails(ca_issue_server(ca, " , ", now, &pem, &key, &err), &err, ERR_CONFIG, "no host name");
 }
 
 static void a_request_that_is_no_good_is_refused(void **state)
@@ -140,7 +142,7 @@ static void a_request_that_is_no_good_is_refused(void **state)
     csr.ptr[csr.len / 2] = csr.ptr[csr.len / 2] == 'A' ? 'B' : 'A';
     const Slice bad[] = {SLICE_LIT(""), SLICE_LIT("hello"), buf_slice(&csr), buf_slice(&key)};
     for (size_t i = 0; i < ARRAY_LENGTH(bad); i++)
-        assert_err(ca_issue_client(ca, bad[i], "col-1", now, &pem, &err), err, ERR_UNPROCESSABLE, "csr");
+        assert_fails(ca_issue_client(ca, bad[i], "col-1", now, &pem, &err), &err, ERR_UNPROCESSABLE, "csr");
     assert_int_equal(pem.len, 0);
 }
 
@@ -168,7 +170,7 @@ static void files_that_do_not_belong_together_are_refused(void **state)
 
     assert_int_equal(tls_key_generate(&key, &err), 0);
     write_file(f->key, buf_slice(&key));
-    assert_err(ca_open(&ca, &(CaOptions){.cert_file = f->cert, .key_file = f->key}, &err), err, ERR_TLS, f->key);
+    assert_fails(ca_open(&ca, &(CaOptions){.cert_file = f->cert, .key_file = f->key}, &err), &err, ERR_TLS, f->key);
     assert_null(ca);
 }
 

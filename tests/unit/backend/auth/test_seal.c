@@ -53,8 +53,8 @@ static void every_changed_bit_is_noticed(void **state UNUSED)
     for (size_t i = 0; i < s.text.len * 8; i++) {
         _cleanup_buf_ Buf plain = BUF_INIT;
         s.text.ptr[i / 8] = (char)(s.text.ptr[i / 8] ^ (1 << (i % 8)));
-        assert_err(seal_decrypt(&s.seal, "ca", s.nonce, buf_slice(&s.text), &plain, &err), err, ERR_CORRUPT,
-                   "ENCRYPTION_KEY");
+        assert_fails(seal_decrypt(&s.seal, "ca", s.nonce, buf_slice(&s.text), &plain, &err), &err, ERR_CORRUPT,
+                     "ENCRYPTION_KEY");
         assert_int_equal(plain.len, 0);
         s.text.ptr[i / 8] = (char)(s.text.ptr[i / 8] ^ (1 << (i % 8)));
     }
@@ -71,9 +71,10 @@ static void another_name_key_or_length_does_not_open_it(void **state UNUSED)
 
     seal_something(&s);
     seal_init(&other, other_key);
-    assert_err(seal_decrypt(&s.seal, "jwt", s.nonce, buf_slice(&s.text), &plain, &err), err, ERR_CORRUPT, "jwt");
-    assert_err(seal_decrypt(&other, "ca", s.nonce, buf_slice(&s.text), &plain, &err), err, ERR_CORRUPT, "ca");
-    assert_err(seal_decrypt(&s.seal, "ca", s.nonce, SLICE_LIT("short"), &plain, &err), err, ERR_CORRUPT, "too short");
+    assert_fails(seal_decrypt(&s.seal, "jwt", s.nonce, buf_slice(&s.text), &plain, &err), &err, ERR_CORRUPT, "jwt");
+    assert_fails(seal_decrypt(&other, "ca", s.nonce, buf_slice(&s.text), &plain, &err), &err, ERR_CORRUPT, "ca");
+    assert_fails(seal_decrypt(&s.seal, "ca", s.nonce, SLICE_LIT("short"), &plain, &err), &err, ERR_CORRUPT,
+                 "too short");
     assert_string_not_equal(s.seal.key_id, other.key_id);
     seal_done(&other);
     assert_int_equal(other.key[0], 0);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
 #include "backend/auth/throttle.h"
 
+#include <stdio.h>
+
 #include "tests/support/unit.h"
 
 enum { MAX = 3, KEYS = 4 };
