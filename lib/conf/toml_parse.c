@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "lib/base/memory.h"
 #include "lib/conf/toml.h"
 #include "lib/conf/toml_private.h"
 
@@ -525,9 +526,7 @@ int toml_parse(Slice text, const TomlLimits *limits, TomlDoc **ret, Err *reterr)
                    .values = l.values ? l.values : DEFAULT_VALUES},
         .reterr = reterr,
     };
-    p.doc = calloc(1, sizeof(*p.doc));
-    if (!p.doc)
-        return err_set(reterr, ERR_OUT_OF_MEMORY, "no memory for a document");
+    p.doc = mem_alloc(sizeof(*p.doc));
     p.doc->arena = arena_new(0);
     p.doc->root = toml_table_new(p.doc, TOML_TABLE_HEADER, 0);
 
