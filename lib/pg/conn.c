@@ -109,7 +109,10 @@ static int fail_result(PgConn *c, const PGresult *result, Err *reterr)
     const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
     const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
     const char *hint = PQresultErrorField(result, PG_DIAG_MESSAGE_HINT);
-    bool lost = PQstatus(c->pg) != CONNECTION_OK;
+    const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+    /* After FATAL the server closes; libpq learns it only with the next read. */
+    bool fatal = severity && (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0);
+    bool lost = fatal || PQstatus(c->pg) != CONNECTION_OK;
     if (lost)
         c->usable = false;
     if (!message) {

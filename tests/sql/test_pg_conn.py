@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: PostgreSQL
+"""lib/pg against real servers: the oldest, the distribution's, and the newest (tests/support/pg_conn_check.c)."""
+import os
+import pathlib
+import re
+import subprocess
+
+import pytest
+from pgserver import PgServer, Unavailable, binaries
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+CHECK = pathlib.Path(os.environ.get("PGA_BUILD", ROOT / "build/dev")) / "bin/pg_conn_check"
+
+
+@pytest.mark.parametrize("major", [12, 15, 18])
+def test_connection_keeps_its_promises(major):
+    try:
+        binaries(major)
+    except Unavailable as missing:
+        pytest.skip(str(missing))
+    with PgServer(major) as server:
+        done = subprocess.run([CHECK], env={**os.environ, "PGA_TEST_DSN": server.dsn()}, capture_output=True, text=True,
+                              timeout=300, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert re.search(r"PASSED\s+\] \d+ test", done.stdout + done.stderr)
+
+
+def test_frozen_server_costs_the_deadline_only():
+    """A server that is stopped (SIGSTOP) accepts connections in the kernel and never answers."""
+    with PgServer(15) as server:
+        server.pause()
+        try:
+            done = subprocess.run([CHECK.with_name("family_probe"), server.dsn() + " connect_timeout=60"],
+                                  capture_output=True, text=True, timeout=30, check=False)
+        finally:
+            server.resume()
+        assert done.returncode == 1
+        assert "no answer in time" in done.stderr
