@@ -121,10 +121,11 @@ static void write_other_section(const ConfKeys *keys, Slice name, Buf *hint)
 static void fault_unknown(const Walk *w, const TomlEntry *e, const char *section, const char *label)
 {
     bool is_table = e->value.type == TOML_TABLE;
+    bool kept = conf_diags_count(w->diags) < CONF_DIAGS_MAX; /* else nobody would read the hint, which costs time */
     _cleanup_buf_ Buf hint = BUF_INIT;
-    if (!is_table)
+    if (kept && !is_table)
         write_other_section(w->keys, e->key, &hint);
-    if (hint.len == 0)
+    if (kept && hint.len == 0)
         write_nearest(w->keys, section, e->key, &hint);
     conf_diags_add(w->diags, &(ConfDiag){.file = w->file,
                                          .line = e->line,

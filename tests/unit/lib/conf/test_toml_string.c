@@ -7,6 +7,8 @@ static const ValidCase valid[] = {
     {"short escapes", "a = \"\\b\\t\\n\\f\\r\\\"\\\\\"", "{\"a\":\"\\b\\t\\n\\f\\r\\\"\\\\\"}"},
     {"escapes of every UTF-8 length", "a = \"\\u0041\\u00e4\\u20AC\\U0001F418\"",
      "{\"a\":\"A\xc3\xa4\xe2\x82\xac\xf0\x9f\x90\x98\"}"},
+    {"edges of the UTF-8 lengths", "a = \"\\u007F\\u0080\\u07FF\\u0800\\uFFFF\\U00010000\"",
+     "{\"a\":\"\x7f\xc2\x80\xdf\xbf\xe0\xa0\x80\xef\xbf\xbf\xf0\x90\x80\x80\"}"},
     {"edges of Unicode", "a = \"\\uD7FF\\uE000\\U0010FFFF\"", "{\"a\":\"\xed\x9f\xbf\xee\x80\x80\xf4\x8f\xbf\xbf\"}"},
     {"tab and non-ASCII stand for themselves", "a = \"x\ty\xc3\xa4\"", "{\"a\":\"x\\ty\xc3\xa4\"}"},
     {"number sign is no comment", "a = \"x # y\" # z", "{\"a\":\"x # y\"}"},
