@@ -21,7 +21,7 @@ typedef struct PgConnOptions {
     const char *database;         /* replaces the conninfo's when not NULL */
     const char *application_name; /* NULL: "pganalytics" */
     const char *const *settings;  /* NULL-terminated "name=value", set at connect through `options` */
-    Usec connect_timeout;         /* 0: 10 s, over all hosts together (name resolution is not counted) */
+    Usec connect_timeout;         /* over all hosts together, name resolution not counted; 0: the conninfo's, or 10 s */
 } PgConnOptions;
 
 /* Connects; ERR_CONNECT with libpq's message (without the password) and the SQLSTATE where the server gave one. */

@@ -199,6 +199,17 @@ static PGconn *connect_hosts(const Params *base, const HostList *hosts, const ch
     return NULL;
 }
 
+/* The caller's, else the connection string's, else ours. */
+static Usec connect_timeout(const PgConnOptions *options, const PQconninfoOption *given)
+{
+    if (options->connect_timeout > 0)
+        return options->connect_timeout;
+    int64_t seconds = 0;
+    if (slice_to_int64(slice_cstr(find_option(given, "connect_timeout")), &seconds) && seconds > 0 && seconds <= 3600)
+        return seconds * USEC_PER_SEC;
+    return CONNECT_TIMEOUT_S * USEC_PER_SEC;
+}
+
 static void conninfo_freep(PQconninfoOption **o)
 {
     PQconninfoFree(*o);
@@ -235,8 +246,7 @@ int pg_conn_open(PgConn **ret, const PgConnOptions *options, Err *reterr)
     params_add(&params, "client_encoding", "UTF8");
     params_add(&params, "options", settings.len ? buf_cstr(&settings) : NULL);
 
-    Usec timeout = options->connect_timeout ? options->connect_timeout : CONNECT_TIMEOUT_S * USEC_PER_SEC;
-    Usec deadline = clock_monotonic() + timeout;
+    Usec deadline = clock_monotonic() + connect_timeout(options, given);
     HostList hosts = {.arena = arena};
     host_list_fill(&hosts, given, defaults);
     _cleanup_buf_ Buf reasons = BUF_INIT;
