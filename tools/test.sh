@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs every test, with sanitizers on, and closes with a summary: one line a group, then "N passed, N failed, N skipped".
 #   test.sh            everything
-#   test.sh unit sql   only these groups (unit conformance fuzz fault sql system ui)
+#   test.sh unit sql   only these groups (unit conformance fuzz fault sql system ui browser)
 # Logs: build/log/test-GROUP.log.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -57,14 +57,16 @@ run_pytest() {
     add_counts "$group" "${ok:-0}" $((${bad:-0} + ${errors:-0})) "${skip:-0}" $(($(date +%s) - begin))
 }
 
-run_ui() {
-    local begin
+# Component tests by Vitest, whose closing lines are "Tests  65 passed (65)" or "Tests  1 failed | 64 passed (65)".
+run_vitest() {
+    local begin line ok bad
     begin=$(date +%s)
-    if PGA_BUILD=$PWD/$build run_logged build/log/test-ui.log tools/test_ui.sh; then
-        add_counts ui "$(grep -c -E '^\s*(✓|ok) ' build/log/test-ui.log)" 0 0 $(($(date +%s) - begin))
-    else
-        add_counts ui "$(grep -c -E '^\s*(✓|ok) ' build/log/test-ui.log || true)" 1 0 $(($(date +%s) - begin))
-    fi
+    (cd frontend && run_logged ../build/log/test-ui.log env NO_COLOR=1 npx vitest run) 2>/dev/null || true
+    line=$(grep -E '^ *Tests ' build/log/test-ui.log | tail -n 1)
+    ok=$(printf '%s' "$line" | sed -n 's/.*\b\([0-9]\+\) passed.*/\1/p')
+    bad=$(printf '%s' "$line" | sed -n 's/.*\b\([0-9]\+\) failed.*/\1/p')
+    if [ -z "$ok$bad" ]; then bad=1; fi
+    add_counts ui "${ok:-0}" "${bad:-0}" 0 $(($(date +%s) - begin))
 }
 
 group_unit() { run_ctest unit unit 2; }
@@ -73,10 +75,11 @@ group_fuzz() { run_ctest fuzz fuzz-regression 2; }
 group_fault() { run_ctest fault fault 2; }
 group_sql() { run_pytest sql tests/sql; }
 group_system() { run_pytest system tests/system; }
-group_ui() { run_ui; }
+group_ui() { run_vitest; }
+group_browser() { run_pytest browser tests/ui; }
 
 groups=("$@")
-if [ ${#groups[@]} -eq 0 ]; then groups=(unit conformance fuzz fault sql system ui); fi
+if [ ${#groups[@]} -eq 0 ]; then groups=(unit conformance fuzz fault sql system ui browser); fi
 
 tools/build.sh dev
 say "testing: ${groups[*]}"
