@@ -98,6 +98,20 @@ static void test_a_byte_more_than_the_limit_is_refused(void **state UNUSED)
         }
 }
 
+/* A frame of @blocks run-length blocks, 128 KiB of zeros in four bytes each, no content size. */
+static void make_zstd_bomb(Buf *out, uint32_t blocks, int window_log)
+{
+    buf_append_u32le(out, 0xFD2FB528U);
+    buf_append_u8(out, 0); /* no checksum, no dictionary, size not told */
+    buf_append_u8(out, (uint8_t)((window_log - 10) << 3));
+    for (uint32_t i = 0; i < blocks; i++) {
+        uint32_t header = (uint32_t)(i == blocks - 1) | 1U << 1 | (128U << 10) << 3;
+        for (int byte = 0; byte < 3; byte++)
+            buf_append_u8(out, (uint8_t)(header >> (8 * byte)));
+        buf_append_u8(out, 0);
+    }
+}
+
 static void test_limit_of_the_output_buffer_counts_too(void **state UNUSED)
 {
     _cleanup_buf_ Buf text = BUF_INIT;
@@ -111,6 +125,20 @@ static void test_limit_of_the_output_buffer_counts_too(void **state UNUSED)
         assert_int_equal(err.code, ERR_TOO_LARGE);
         assert_int_equal(back.len, 0);
     }
+}
+
+static void test_output_as_large_as_its_buffer_may_be_fits(void **state UNUSED)
+{
+    enum { BLOCKS = 5, SIZE = BLOCKS * 128 * 1024 };
+    _cleanup_buf_ Buf runs = BUF_INIT, back = BUF_INIT_LIMIT(SIZE), small = BUF_INIT_LIMIT(SIZE - 1);
+    Err err = ERR_INIT;
+
+    make_zstd_bomb(&runs, BLOCKS, 20); /* does not tell its size, so memory is taken by guess */
+    if (wire_decompress(WIRE_ZSTD, buf_slice(&runs), MIB, &back, &err) != 0)
+        fail_msg("%s", err.detail);
+    assert_int_equal(back.len, SIZE);
+    assert_true(wire_decompress(WIRE_ZSTD, buf_slice(&runs), MIB, &small, &err) < 0);
+    assert_int_equal(err.code, ERR_TOO_LARGE);
 }
 
 static void test_concatenated_members_are_read(void **state UNUSED)
@@ -188,20 +216,6 @@ static void assert_bomb_is_refused(WireEncoding encoding, Slice bomb)
     assert_true(peak_kib() - before < 64 * 1024);
 }
 
-/* A frame of @blocks run-length blocks, 128 KiB of zeros in four bytes each, no content size. */
-static void make_zstd_bomb(Buf *out, uint32_t blocks, int window_log)
-{
-    buf_append_u32le(out, 0xFD2FB528U);
-    buf_append_u8(out, 0); /* no checksum, no dictionary, size not told */
-    buf_append_u8(out, (uint8_t)((window_log - 10) << 3));
-    for (uint32_t i = 0; i < blocks; i++) {
-        uint32_t header = (uint32_t)(i == blocks - 1) | 1U << 1 | (128U << 10) << 3;
-        for (int byte = 0; byte < 3; byte++)
-            buf_append_u8(out, (uint8_t)(header >> (8 * byte)));
-        buf_append_u8(out, 0);
-    }
-}
-
 static void test_zstd_bomb_of_ten_gigabytes_is_refused(void **state UNUSED)
 {
     _cleanup_buf_ Buf small = BUF_INIT, bomb = BUF_INIT, back = BUF_INIT;
@@ -221,7 +235,7 @@ static void test_zstd_window_above_eight_megabytes_is_refused(void **state UNUSE
 
     make_zstd_bomb(&allowed, 1, 23);
     assert_int_equal(wire_decompress(WIRE_ZSTD, buf_slice(&allowed), MIB, &back, NULL), 0);
-    make_zstd_bomb(&refused, 1, 30);
+    make_zstd_bomb(&refused, 1, 24);
     assert_true(wire_decompress(WIRE_ZSTD, buf_slice(&refused), MIB, &back, &err) < 0);
     assert_int_equal(err.code, ERR_TOO_LARGE);
     assert_non_null(strstr(err.detail, "window"));
@@ -269,6 +283,7 @@ int main(void)
         cmocka_unit_test(test_every_size_is_read_back_the_same),
         cmocka_unit_test(test_a_byte_more_than_the_limit_is_refused),
         cmocka_unit_test(test_limit_of_the_output_buffer_counts_too),
+        cmocka_unit_test(test_output_as_large_as_its_buffer_may_be_fits),
         cmocka_unit_test(test_concatenated_members_are_read),
         cmocka_unit_test(test_input_cut_at_every_byte_is_refused),
         cmocka_unit_test(test_every_flipped_bit_of_gzip_data_is_seen),
