@@ -9,7 +9,6 @@ struct Auth;
 struct BackendSettings;
 struct Ca;
 struct Catalog;
-struct HttpListener;
 struct Ingest;
 struct Store;
 
@@ -20,5 +19,4 @@ typedef struct Backend {
     struct Ca *ca;
     struct Auth *auth; /* token keys, login throttle */
     struct Ingest *ingest;
-    struct HttpListener *listener; /* set after its start; handlers run later than that */
 } Backend;

@@ -38,7 +38,8 @@ static const ConfKey rows[] = {
      .help = "libpq URI or keywords of the database for control data; several hosts are allowed. Empty: a private "
              "PostgreSQL under `DATA_DIR`."},
     {"Store", NULL, CONF_SECRET, FIELD(timescale_url), .env = "TIMESCALE_URL",
-     .help = "Database for metrics. Empty: the same as `DATABASE_URL`."},
+     .help = "Database for metrics. Must be that of `DATABASE_URL`: control data and metrics are written in one "
+             "transaction."},
     {"Store", NULL, CONF_PATH, FIELD(pg_bindir), .env = "PG_BINDIR",
      .help = "Directory of `initdb` and `postgres` for the private PostgreSQL. Empty: the newest that is found."},
     {"Store", NULL, CONF_INT, FIELD(store_pool), .env = "STORE_POOL", .otherwise = "8", .min = 2, .max = 200,
@@ -67,8 +68,7 @@ static const ConfKey rows[] = {
     {"Secrets", NULL, CONF_STRING, FIELD(admin_login), .env = "ADMIN_LOGIN", .otherwise = "admin", .min = 1, .max = 200,
      .help = "First administrator, made when there are no users yet."},
     {"Secrets", NULL, CONF_SECRET, FIELD(admin_password), .env = "ADMIN_PASSWORD", .min = 8, .max = 256,
-     .help = "Password of the first administrator. Empty: made once outside production, kept in "
-             "`DATA_DIR/secrets/admin_password`; in production use `pganalytics-api user add`."},
+     .help = "Password of that administrator. Empty: none is made; `pganalytics-api user add` makes users."},
 
     {"Listener", NULL, CONF_STRING, FIELD(listen_address), .env = "LISTEN_ADDRESS",
      .help = "Address to listen on. Empty: all of them."},
@@ -254,8 +254,8 @@ static void check_rest(Check *c)
     BackendSettings *s = c->s;
     check_database(c, s->database_url, &s->database_url);
     check_database(c, s->timescale_url, &s->timescale_url);
-    if (is_given(s->timescale_url) && !is_given(s->database_url))
-        FAULT(c, timescale_url, "set DATABASE_URL", "is given, but DATABASE_URL is not");
+    if (is_given(s->timescale_url) && strcmp(s->timescale_url, s->database_url) != 0)
+        FAULT(c, timescale_url, "leave it empty", "must be the same database as DATABASE_URL");
     if (s->retention_5m < s->retention_raw)
         FAULT(c, retention_5m, "", "is shorter than RETENTION_RAW");
     if (s->retention_1h < s->retention_5m)
@@ -301,6 +301,15 @@ int settings_read(BackendSettings *ret, const SettingsSource *source, Buf *fault
     return r;
 }
 
+static void replace_string(const char **member, Slice value)
+{
+    char *copy = strndup(value.ptr, value.len);
+    if (!copy)
+        abort();
+    free((void *)(uintptr_t)*member);
+    *member = copy;
+}
+
 /* The content of DATA_DIR/secrets/@name, made with @make when it is not there. */
 static int keep_secret(const BackendSettings *s, const char *name, void (*make)(Buf *), const char **member,
                        Err *reterr)
@@ -322,14 +331,8 @@ static int keep_secret(const BackendSettings *s, const char *name, void (*make)(
         make(&text);
         r = file_write_atomic(buf_cstr(&path), 0600, buf_slice(&text), reterr);
     }
-    if (r == 0) {
-        Slice trimmed = slice_trim(buf_slice(&text));
-        char *copy = strndup(trimmed.ptr, trimmed.len);
-        if (!copy)
-            abort();
-        free((void *)(uintptr_t)*member);
-        *member = copy;
-    }
+    if (r == 0)
+        replace_string(member, slice_trim(buf_slice(&text)));
     if (text.ptr)
         sodium_memzero(text.ptr, text.len);
     return r;
@@ -356,11 +359,6 @@ static void make_key(Buf *out)
     make_base64(out, 32);
 }
 
-static void make_password(Buf *out)
-{
-    make_base64(out, 15);
-}
-
 int settings_ensure_secrets(BackendSettings *s, Err *reterr)
 {
     if (s->environment == ENVIRONMENT_PRODUCTION)
@@ -370,8 +368,6 @@ int settings_ensure_secrets(BackendSettings *s, Err *reterr)
         r = keep_secret(s, "registration_secret", make_key, &s->registration_secret, reterr);
     if (r == 0)
         r = keep_secret(s, "encryption_key", make_key, &s->encryption_key, reterr);
-    if (r == 0)
-        r = keep_secret(s, "admin_password", make_password, &s->admin_password, reterr);
     if (r < 0)
         return r;
 
@@ -381,6 +377,22 @@ int settings_ensure_secrets(BackendSettings *s, Err *reterr)
         len != sizeof s->encryption_key_bytes)
         return err_set(reterr, ERR_CONFIG, "%s/secrets/encryption_key is not base64 of 32 bytes", s->data_dir);
     return 0;
+}
+
+static void note_restart(void *arg, const ConfKey *key)
+{
+    Buf *out = arg;
+    if (key->flags & CONF_RELOADABLE)
+        return;
+    buf_printf(out, "%s%s", out->len > 0 ? ", " : "", key->env);
+}
+
+void settings_reload(BackendSettings *s, const BackendSettings *fresh, Buf *ret_need_restart)
+{
+    conf_keys_changed(&keys, s, fresh, note_restart, ret_need_restart);
+    s->log_level = fresh->log_level;
+    replace_string(&s->tls_cert, slice_cstr(fresh->tls_cert));
+    replace_string(&s->tls_key, slice_cstr(fresh->tls_key));
 }
 
 void settings_done(BackendSettings *s)

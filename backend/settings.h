@@ -33,7 +33,7 @@ struct BackendSettings {
     uint8_t encryption_key_bytes[32]; /* decoded */
     const char *scrape_token;         /* "": /metrics answers loopback only */
     const char *admin_login;          /* first administrator, made when there are no users */
-    const char *admin_password;       /* "": generated, in DATA_DIR/secrets/admin_password */
+    const char *admin_password;       /* "": none is made */
 
     const char *listen_address; /* "": all */
     uint16_t port;              /* 0: any free one */
@@ -76,6 +76,10 @@ int settings_read(BackendSettings *ret, const SettingsSource *source, Buf *fault
  * next start finds the same ones. In production there is nothing to do. */
 int settings_ensure_secrets(BackendSettings *s, Err *reterr) MUST_CHECK;
 void settings_done(BackendSettings *s);
+
+/* At SIGHUP: takes over from @fresh what may change while running (log level, certificate files) and appends the names
+ * of other keys that differ, which need a restart. Main thread. */
+void settings_reload(BackendSettings *s, const BackendSettings *fresh, Buf *ret_need_restart);
 
 void settings_write_help(Buf *out); /* for --help */
 void settings_write_docs(Buf *out); /* docs/config-backend.md */

@@ -32,8 +32,9 @@ int metrics_get(HttpRequest *r, Err *reterr UNUSED)
     telemetry_write_text(&r->answer, entries, count);
     telemetry_write_text(&r->answer, push_telemetry, push_telemetry_count);
     telemetry_write_text(&r->answer, auth_telemetry, auth_telemetry_count);
-    if (r->backend && r->backend->listener)
-        http_listener_write_metrics(r->backend->listener, &r->answer);
+    HttpListener *listener = http_request_listener(r);
+    if (listener)
+        http_listener_write_metrics(listener, &r->answer);
     telemetry_write_process(&r->answer);
     return HTTP_DONE;
 }

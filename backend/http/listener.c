@@ -268,6 +268,11 @@ int http_listener_set_client_ca(HttpListener *l, Slice ca_pem, Err *reterr)
     return http_trust_set(l->trust, ca_pem, reterr);
 }
 
+HttpListener *http_request_listener(const HttpRequest *r)
+{
+    return r->exchange ? r->exchange->listener : NULL;
+}
+
 void http_listener_write_metrics(HttpListener *l, Buf *out)
 {
     http_metrics_write(l->metrics, out);

@@ -58,5 +58,8 @@ void http_listener_stop(HttpListener *l, Usec limit);
 HttpListener *http_listener_free(HttpListener *l); /* stops first if need be */
 DEFINE_CLEANUP(HttpListener *, http_listener_free)
 
+/* The listener that took a request; NULL for one made by a test. */
+HttpListener *http_request_listener(const HttpRequest *r);
+
 /* Own metrics: requests by route and status class, seconds, connections, refusals. */
 void http_listener_write_metrics(HttpListener *l, Buf *out);

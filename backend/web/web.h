@@ -7,14 +7,14 @@
 #include "backend/http/http.h"
 
 typedef struct WebFile {
-    const char *path;         /* "/assets/index-3f2a.js" */
+    const char *path; /* "/assets/index-3f2a.js" */
     const char *content_type;
-    const char *tag;          /* of the content, without quotes */
+    const char *tag; /* of the content, without quotes */
     const unsigned char *bytes;
     size_t length;
     const unsigned char *gzip; /* NULL: does not get smaller */
     size_t gzip_length;
-    bool immutable;           /* its name changes with its content */
+    bool immutable; /* its name changes with its content */
 } WebFile;
 
 extern const WebFile web_files[]; /* sorted by path */
