@@ -214,11 +214,11 @@ static void append_conninfo_value(Buf *out, const char *value)
     buf_append_char(out, '\'');
 }
 
-static char *make_conninfo(const Cluster *c, const char *database)
+static char *make_conninfo(const char *socket_dir, const char *database)
 {
     Buf b = BUF_INIT;
     buf_append_cstr(&b, "host=");
-    append_conninfo_value(&b, c->socket_dir);
+    append_conninfo_value(&b, socket_dir);
     buf_printf(&b, " port=5432 user=pganalytics dbname=%s", database);
     return buf_take(&b);
 }
@@ -234,8 +234,8 @@ static int prepare(Cluster *c, const ClusterOptions *options, Err *reterr)
     c->bin_dir = buf_take(&bin_dir);
     if (r >= 0 && major == 0)
         r = run_initdb(c, reterr);
-    c->conninfo = make_conninfo(c, "pganalytics");
-    c->admin_conninfo = make_conninfo(c, "postgres");
+    c->conninfo = make_conninfo(c->socket_dir, "pganalytics");
+    c->admin_conninfo = make_conninfo(c->socket_dir, "postgres");
     return err_trace(r);
 }
 
@@ -576,4 +576,17 @@ Cluster *cluster_stop(Cluster *c)
 const char *cluster_conninfo(const Cluster *c)
 {
     return c->conninfo;
+}
+
+int cluster_find_conninfo(const char *data_dir, Buf *ret, Err *reterr)
+{
+    char real[PATH_MAX];
+    if (!realpath(data_dir, real))
+        return err_set_errno(reterr, ERR_IO, errno, "looking for %s", data_dir);
+    _cleanup_free_ char *dir = make_string("%s/postgres", real);
+    _cleanup_buf_ Buf socket_dir = BUF_INIT;
+    cluster_socket_dir(dir, &socket_dir);
+    _cleanup_free_ char *conninfo = make_conninfo(buf_cstr(&socket_dir), "pganalytics");
+    buf_append_cstr(ret, conninfo);
+    return 0;
 }

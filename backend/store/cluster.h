@@ -7,6 +7,7 @@
  */
 #include <stdbool.h>
 
+#include "lib/base/buf.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/err.h"
 
@@ -26,3 +27,5 @@ DEFINE_CLEANUP(Cluster *, cluster_stop)
 
 /* For store_open(); lives as long as the cluster. */
 const char *cluster_conninfo(const Cluster *c);
+/* The same for a cluster that another process of ours runs, appended to @ret. Starts and stops nothing. */
+int cluster_find_conninfo(const char *data_dir, Buf *ret, Err *reterr) MUST_CHECK;
