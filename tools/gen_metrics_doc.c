@@ -9,6 +9,7 @@
 
 #include "lib/base/buf.h"
 #include "lib/catalog/family.h"
+#include "tools/doc_file.h"
 
 static const char introduction[] =
     "# Metrics\n\n"
@@ -111,46 +112,10 @@ static void append_family(Buf *out, const Family *f)
     }
 }
 
-static int write_text(const char *path, Slice text)
-{
-    FILE *file = fopen(path, "we");
-    if (!file) {
-        perror(path);
-        return 1;
-    }
-    bool good = fwrite(text.ptr, 1, text.len, file) == text.len;
-    if (fclose(file) != 0 || !good) {
-        perror(path);
-        return 1;
-    }
-    return 0;
-}
-
-static int check_text(const char *path, Slice text)
-{
-    _cleanup_buf_ Buf have = BUF_INIT;
-    FILE *file = fopen(path, "re");
-    if (!file) {
-        perror(path);
-        return 1;
-    }
-    char piece[4096];
-    for (size_t n; (n = fread(piece, 1, sizeof(piece), file)) > 0;)
-        buf_append(&have, slice_from(piece, n));
-    (void)fclose(file); /* it was only read */
-    if (slice_eq(buf_slice(&have), text))
-        return 0;
-    (void)fprintf(stderr, "%s does not say what catalog/ says: run `make docs`\n", path);
-    return 1;
-}
-
 int main(int argc, char **argv)
 {
-    bool check = argc == 3 && strcmp(argv[1], "--check") == 0;
-    if (argc != 2 && !check) {
-        (void)fprintf(stderr, "usage: gen_metrics_doc [--check] FILE\n");
+    if (!doc_arguments_are_good(argc, argv))
         return 2;
-    }
     _cleanup_(catalog_freep) Catalog *c = NULL;
     Err err = ERR_INIT;
     if (catalog_new_builtin(&c, &err) < 0) {
@@ -162,5 +127,5 @@ int main(int argc, char **argv)
     append_index(&text, c);
     for (size_t i = 0; i < catalog_count(c); i++)
         append_family(&text, catalog_at(c, i));
-    return check ? check_text(argv[2], buf_slice(&text)) : write_text(argv[1], buf_slice(&text));
+    return doc_finish(argc, argv, buf_slice(&text));
 }
