@@ -48,7 +48,8 @@ if(PGA_SANITIZE)
   add_link_options(-fsanitize=${PGA_SANITIZE})
 endif()
 if(PGA_COVERAGE)
-  add_compile_options(--coverage -O0 -g)
+  # Counters of threads are added up, or they go wrong and even negative.
+  add_compile_options(--coverage -fprofile-update=atomic -O0 -g)
   add_link_options(--coverage)
 endif()
 

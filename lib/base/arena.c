@@ -54,7 +54,7 @@ static bool add_block(Arena *a, size_t size)
         wanted = size;
     Block *b = malloc(sizeof(*b) + wanted);
     if (!b)
-        return false;
+        return false; /* GCOV_EXCL_LINE: memory has ended */
     *b = (Block){.older = a->newest, .size = wanted};
     POISON(b->bytes, b->size);
     a->newest = b;
@@ -107,7 +107,7 @@ static void *take(Arena *a, size_t size)
         return NULL; /* no allocator gives that, and rounding up must not wrap */
     size_t rounded = ((size ? size : 1) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     if ((!a->newest || a->newest->size - a->newest->used < rounded) && !add_block(a, rounded))
-        return NULL;
+        return NULL; /* GCOV_EXCL_LINE: memory has ended */
     Block *b = a->newest;
     char *p = b->bytes + b->used;
     b->used += rounded;

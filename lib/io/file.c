@@ -100,7 +100,7 @@ ErrCode io_err_code(int number)
 }
 
 /* @r is what an io_ function returned. */
-static int fail(Err *reterr, int r, const char *doing, const char *path)
+static int fail_path(Err *reterr, int r, const char *doing, const char *path)
 {
     return err_set_errno(reterr, io_err_code(-r), -r, "%s %s", doing, path);
 }
@@ -131,7 +131,7 @@ int file_read_all(const char *path, size_t limit, Buf *ret, Err *reterr)
 {
     _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return fail(reterr, -errno, "reading", path);
+        return fail_path(reterr, -errno, "reading", path);
 
     size_t before = ret->len;
     int r = read_all(fd, limit, ret);
@@ -141,7 +141,7 @@ int file_read_all(const char *path, size_t limit, Buf *ret, Err *reterr)
     ret->ptr[before] = '\0';
     if (r == -E2BIG)
         return err_set(reterr, ERR_TOO_LARGE, "%s has more than %zu bytes", path, limit);
-    return fail(reterr, r, "reading", path);
+    return fail_path(reterr, r, "reading", path);
 }
 
 /* "a/b/c" gives "a/b", "c" gives ".", "/c" gives "/". */
@@ -172,14 +172,14 @@ static int write_durably(const char *path, mode_t mode, Slice content, Err *rete
     _cleanup_close_ int fd = -1;
     int r = io_open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode, &fd);
     if (r < 0)
-        return fail(reterr, r, "creating", path);
-    if (fchmod(fd, mode) != 0)                                    /* the umask, or a file that a crash left behind */
-        return fail(reterr, -errno, "setting the mode of", path); /* GCOV_EXCL_LINE: it is ours */
+        return fail_path(reterr, r, "creating", path);
+    if (fchmod(fd, mode) != 0) /* the umask, or a file that a crash left behind */
+        return fail_path(reterr, -errno, "setting the mode of", path); /* GCOV_EXCL_LINE: it is ours */
     r = io_write_all(fd, content);
     if (r < 0)
-        return fail(reterr, r, "writing", path);
+        return fail_path(reterr, r, "writing", path);
     r = io_fsync(fd);
-    return r < 0 ? fail(reterr, r, "syncing", path) : 0;
+    return r < 0 ? fail_path(reterr, r, "syncing", path) : 0;
 }
 
 int file_write_atomic(const char *path, mode_t mode, Slice content, Err *reterr)
@@ -191,7 +191,7 @@ int file_write_atomic(const char *path, mode_t mode, Slice content, Err *reterr)
     if (r == 0) {
         r = io_rename(buf_cstr(&temp), path);
         if (r < 0)
-            r = fail(reterr, r, "renaming to", path);
+            r = fail_path(reterr, r, "renaming to", path);
     }
     if (r < 0) {
         (void)unlink(buf_cstr(&temp)); /* the error is what counts; the next write replaces it anyway */
@@ -220,12 +220,12 @@ int dir_ensure(const char *path, mode_t mode, Err *reterr)
     if (errno == EEXIST && is_directory(path))
         return 0; /* GCOV_EXCL_LINE: somebody made it between the two calls */
     if (errno != ENOENT)
-        return fail(reterr, -errno, "creating the directory", path);
+        return fail_path(reterr, -errno, "creating the directory", path);
 
     _cleanup_buf_ Buf parent = BUF_INIT;
     append_parent(&parent, path);
     if (slice_eq_cstr(buf_slice(&parent), path) || slice_eq_cstr(buf_slice(&parent), "."))
-        return fail(reterr, -ENOENT, "creating the directory", path); /* "", or we stand in a removed directory */
+        return fail_path(reterr, -ENOENT, "creating the directory", path); /* "", or we stand in a removed directory */
     int r = dir_ensure(buf_cstr(&parent), mode, reterr);
     return r < 0 ? r : dir_ensure(path, mode, reterr);
 }
@@ -236,7 +236,7 @@ int dir_fsync(const char *path, Err *reterr)
     int r = io_open(path, O_RDONLY | O_DIRECTORY, 0, &fd);
     if (r == 0)
         r = io_fsync(fd);
-    return r < 0 ? fail(reterr, r, "syncing the directory", path) : 0;
+    return r < 0 ? fail_path(reterr, r, "syncing the directory", path) : 0;
 }
 
 static int refuse_held(int fd, const char *path, Err *reterr)
@@ -254,7 +254,7 @@ int file_lock(const char *path, int *ret_fd, Err *reterr)
     _cleanup_close_ int fd = -1;
     int r = io_open(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0640, &fd);
     if (r < 0)
-        return fail(reterr, r, "opening the lock file", path);
+        return fail_path(reterr, r, "opening the lock file", path);
     if (flock(fd, LOCK_EX | LOCK_NB) != 0)
         return refuse_held(fd, path, reterr);
 
@@ -264,7 +264,7 @@ int file_lock(const char *path, int *ret_fd, Err *reterr)
     if (r == 0)
         r = io_write_all(fd, slice_from(text, (size_t)len));
     if (r < 0)
-        return fail(reterr, r, "writing the lock file", path);
+        return fail_path(reterr, r, "writing the lock file", path);
     *ret_fd = TAKE_FD(fd);
     return 0;
 }

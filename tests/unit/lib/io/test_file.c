@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "lib/io/file.h"
+#include "lib/io/file.c" /* for its statics */
 #include "tests/support/scratch.h"
 
 static Scratch scratch;
@@ -213,6 +213,19 @@ static void makes_directories_with_their_parents(void **state)
     assert_true(made);
 }
 
+static void knows_the_parent_of_a_path(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"a/b/c", "a/b"}, {"a/b/", "a"}, {"c", "."}, {"/c", "/"}, {"/", "/"}, {"a/b//", "a"},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        _cleanup_buf_ Buf parent = BUF_INIT;
+        append_parent(&parent, cases[i][0]);
+        assert_slice(buf_slice(&parent), cases[i][1]);
+    }
+}
+
 static void syncs_directories_only(void **state)
 {
     (void)state;
@@ -252,8 +265,12 @@ static void locks_out_other_processes(void **state)
     assert_content(path.ptr, expected);
     (void)snprintf(expected, sizeof(expected), "is locked by process %ld", (long)getpid());
     assert_int_equal(try_lock_elsewhere(path.ptr, expected), 0);
+    int second = -1;
+    assert_int_equal(file_lock(path.ptr, &second, &e), -EEXIST);
+    assert_err(&e, ERR_CONFLICT, expected);
     assert_int_equal(ftruncate(fd, 0), 0); /* the holder has not written its number yet */
-    assert_int_equal(try_lock_elsewhere(path.ptr, "is locked by another process"), 0);
+    assert_int_equal(file_lock(path.ptr, &second, &e), -EEXIST);
+    assert_err(&e, ERR_CONFLICT, "is locked by another process");
     (void)close(fd);
     assert_int_equal(try_lock_elsewhere(path.ptr, ""), 1); /* it was free again */
 
@@ -270,15 +287,11 @@ static void locks_out_other_processes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(reads_appending_up_to_a_limit),
-        TEST(says_what_cannot_be_read),
-        TEST(replaces_content_and_mode),
-        TEST(does_not_follow_a_planted_link),
-        TEST(is_old_or_new_whichever_call_fails),
-        TEST(write_fault_leaves_half),
-        TEST(real_failures_come_through),
-        TEST(makes_directories_with_their_parents),
-        TEST(syncs_directories_only),
+        TEST(reads_appending_up_to_a_limit),      TEST(says_what_cannot_be_read),
+        TEST(replaces_content_and_mode),          TEST(does_not_follow_a_planted_link),
+        TEST(is_old_or_new_whichever_call_fails), TEST(write_fault_leaves_half),
+        TEST(real_failures_come_through),         TEST(makes_directories_with_their_parents),
+        TEST(knows_the_parent_of_a_path),         TEST(syncs_directories_only),
         TEST(locks_out_other_processes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
