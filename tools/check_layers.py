@@ -6,7 +6,8 @@ Reads every #include of lib/, collector/ and backend/ and every library of their
 
   1. an arrow points to a layer that LAYERS does not allow (collector and backend never meet, nothing includes tests/);
   2. headers include each other in a circle, or modules (folders that are a library) do;
-  3. a module includes another whose library it does not link, directly or through others.
+  3. a module includes another whose library it does not link, directly or through others. A header that has no source
+     of its name and includes nothing (declarations only) needs no library.
 
     check_layers.py [--root DIR]
 """
@@ -115,7 +116,8 @@ def check_circles(includes, libraries):
     modules = collections.defaultdict(set)
     for path, targets in includes.items():
         owner = library_of(path, libraries)
-        modules[owner] |= {library_of(target, libraries) for target, _ in targets if target in includes} - {owner, None}
+        modules[owner] |= {library_of(target, libraries) for target, _ in targets if needs_library(target, includes)}
+        modules[owner] -= {owner, None}
     modules.pop(None, None)  # the programs' own main.c stand above every library
     circle = find_circle(modules)
     if circle:
@@ -146,9 +148,14 @@ def check_libraries(includes, libraries):
     for path, targets in includes.items():
         owner = library_of(path, libraries)
         for target, line in targets:
-            wanted = library_of(target, libraries)
+            wanted = library_of(target, libraries) if needs_library(target, includes) else None
             if owner and wanted and wanted not in reached[owner]:
                 yield f"{path}:{line}: {owner} includes {target} but does not depend on {wanted}"
+
+
+def needs_library(path, includes):
+    """Whether who includes @path links its library: not for declarations alone."""
+    return path in includes and (bool(includes[path]) or path[:-2] + ".c" in includes)
 
 
 def library_of(path, libraries):

@@ -3,7 +3,8 @@
 """Fails on SQL that is not in the house's style.
 
   1. keywords are lower case (all .sql files, and the SQL in catalog/*.toml);
-  2. no `select *`, no `returning *`: what a statement gives does not change when a table gets a column;
+  2. no `select *`, no `returning *`: what a statement gives does not change when a table gets a column (of a function,
+     whose result is declared, it is fine; so it is in the load that tools/ and tests/ make);
   3. in backend/migrations and backend/functions every object that is made, changed or read has its schema, and every
      function sets its search_path;
   4. migrations are named NNNN_verb_object.sql, numbered without a gap, and say at their head why they are there.
@@ -37,7 +38,7 @@ OBJECT = re.compile(
     r"(\"?[a-z_][\w$]*\"?)(\s*\.)?(\s*\()?")
 FUNCTION = re.compile(r"\bcreate\s+(?:or\s+replace\s+)?(?:function|procedure)\s+([\w.]+)(.*?)(?:\$(\w*)\$|\breturn\b|\bbegin\b)",
                       re.DOTALL)
-STAR = re.compile(r"\b(select|returning)\s+(?:all\s+|distinct\s+)?\*|\bselect\b[^;()]*?,\s*\*")
+STAR = re.compile(r"\b(select|returning)\s+(?:all\s+|distinct\s+)?\*(?!\s+from\s+[\w.]+\s*\()|\bselect\b[^;()]*?,\s*\*")
 NAME = re.compile(r"\d{4}_[a-z]+_[a-z0-9_]+\.sql")
 NOT_OBJECTS = {"select", "set", "of", "unnest", "values", "now", "current", "conflict", "delete", "true", "false", "old",
                "new", "null", "lateral", "only", "public"}
@@ -52,6 +53,8 @@ def check_style(name, text, first_line=1):
     for match in re.finditer(r"\b[A-Z][A-Z_]+\b", text):
         if match.group(0).lower() in KEYWORDS:
             yield f"{name}:{first_line - 1 + line_of(text, match.start())}: {match.group(0)}: keywords are lower case"
+    if name.startswith(("tools/", "tests/")):
+        return
     for match in STAR.finditer(text):
         yield f"{name}:{first_line - 1 + line_of(text, match.start())}: name the columns instead of *"
 
