@@ -135,7 +135,7 @@ static int recover_segments(Spool *s, Recovery *r, Err *reterr)
         if (result < 0)
             return err_trace(result);
 
-        bool readable;
+        bool readable = false;
         SpoolSegment *segment =
             spool_segment_vec_push(&s->segments, (SpoolSegment){.first = first, .file_bytes = r->bytes.len});
         s->file_bytes += r->bytes.len;
