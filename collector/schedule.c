@@ -70,7 +70,9 @@ void schedule_report_cost(Schedule *s, size_t entry, Usec cost)
 {
     assert(entry < s->entries.len);
     ScheduleEntry *e = &s->entries.items[entry];
-    Usec affordable = cost < USEC_NEVER / SCHEDULE_DUTY ? cost * SCHEDULE_DUTY : USEC_NEVER;
+    Usec lasting = cost < e->last_cost ? cost : e->last_cost;
+    e->last_cost = cost;
+    Usec affordable = lasting < USEC_NEVER / SCHEDULE_DUTY ? lasting * SCHEDULE_DUTY : USEC_NEVER;
     Usec effective = e->interval;
     if (affordable > e->interval && affordable < USEC_NEVER - s->base)
         effective = (affordable + s->base - 1) / s->base * s->base;

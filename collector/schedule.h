@@ -19,6 +19,7 @@ typedef struct ScheduleEntry {
     Usec effective; /* >= interval, a multiple of the base: stretched by cost */
     Usec phase;     /* of the grid, from the second run on */
     Usec due;
+    Usec last_cost;
 } ScheduleEntry;
 
 DEFINE_VEC(ScheduleEntryVec, schedule_entry_vec, ScheduleEntry)
@@ -40,5 +41,5 @@ Usec schedule_next(const Schedule *s);
 bool schedule_take(Schedule *s, size_t entry, Usec now);
 /* Makes it due now again (a failed connection came back). */
 void schedule_expire(Schedule *s, size_t entry, Usec now);
-/* What the run has cost the server. */
+/* What the run has cost the server. One dear run (caches were cold) changes nothing, two in a row do. */
 void schedule_report_cost(Schedule *s, size_t entry, Usec cost);

@@ -228,11 +228,14 @@ static void advise_about_family(Session *s, const PgFacts *facts, const Family *
                                      f->needs, extension->version, extension->default_version, f->needs));
     for (size_t i = 0; i < f->column_count; i++) {
         const char *setting = f->columns[i].setting;
-        if (setting[0] && map_has(facts->settings, slice_cstr(setting)) && !pg_facts_setting_on(facts, setting))
-            advice_vec_push(&s->advice, arena_printf(s->facts_arena,
-                                                     "setting %s is off, what it would tell is not known: "
-                                                     "alter system set %s = on; select pg_reload_conf()",
-                                                     setting, setting));
+        if (!setting[0] || !map_has(facts->settings, slice_cstr(setting)) || pg_facts_setting_on(facts, setting))
+            continue;
+        /* Those of extensions may be dear: named, not recommended. */
+        bool is_cheap = !strchr(setting, '.');
+        advice_vec_push(&s->advice,
+                        arena_printf(s->facts_arena, "setting %s is off, what it would tell is not known%s%s%s",
+                                     setting, is_cheap ? ": alter system set " : "", is_cheap ? setting : "",
+                                     is_cheap ? " = on; select pg_reload_conf()" : ""));
     }
 }
 

@@ -96,7 +96,10 @@ static void dear_families_are_stretched_and_come_back(void **state)
     schedule_init(&s, SECONDS(60), 0);
     size_t e = schedule_add(&s, SECONDS(60));
     assert_true(schedule_take(&s, e, 0));
-    schedule_report_cost(&s, e, SECONDS(1)); /* 1 s a minute is less than one part in fifty of... 60 s: stretched not */
+    schedule_report_cost(&s, e, SECONDS(1)); /* a fiftieth of the time is affordable: 1 s each 50 s */
+    schedule_report_cost(&s, e, SECONDS(1));
+    assert_true(schedule_next(&s) == SECONDS(60));
+    schedule_report_cost(&s, e, SECONDS(5)); /* once is no rule */
     assert_true(schedule_next(&s) == SECONDS(60));
     schedule_report_cost(&s, e, SECONDS(5)); /* 5 s: every 250 s, on the grid of ticks */
     assert_true(schedule_next(&s) == SECONDS(300));
@@ -104,8 +107,9 @@ static void dear_families_are_stretched_and_come_back(void **state)
     assert_true(schedule_next(&s) == SECONDS(600));
     schedule_report_cost(&s, e, SECONDS(1) / 10);
     assert_true(schedule_next(&s) == SECONDS(360));
+    schedule_report_cost(&s, e, INT64_MAX); /* no overflow */
     schedule_report_cost(&s, e, INT64_MAX);
-    assert_true(schedule_next(&s) == SECONDS(360)); /* no overflow */
+    assert_true(schedule_next(&s) == SECONDS(360));
     schedule_done(&s);
 }
 
