@@ -7,237 +7,44 @@
 
 #include "lib/base/buf.h"
 #include "lib/catalog/catalog_private.h"
-#include "lib/conf/toml.h"
+#include "lib/catalog/family_keys.h"
 
-enum { INTERVAL_MAX_S = 86400, LIMIT_MAX = 100000, QUERIES_MAX = 16, LIST_MAX = 16, HELP_MAX = 400 };
+enum { INTERVAL_MAX_S = 86400, LIMIT_MAX = 100000, QUERIES_MAX = 16, HELP_MAX = 400 };
 
-typedef struct Parser {
-    Arena *arena;
-    const char *file_name;
-    Err *reterr;
-} Parser;
-
-typedef struct KeySpec {
-    const char *name;
-    enum { KEY_TEXT, KEY_LIST, KEY_INTEGER, KEY_BOOL, KEY_TABLES } type; /* LIST: a string or an array of strings */
-} KeySpec;
-
-static const KeySpec family_keys[] = {
+static const FamilyKey family_keys[] = {
     {"column", KEY_TABLES},      {"enabled", KEY_BOOL}, {"epoch", KEY_LIST},       {"from", KEY_LIST},
     {"gate", KEY_TEXT},          {"help", KEY_TEXT},    {"interval", KEY_INTEGER}, {"keyframe", KEY_TEXT},
     {"limit", KEY_INTEGER},      {"mode", KEY_TEXT},    {"name", KEY_TEXT},        {"needs", KEY_TEXT},
     {"needs_setting", KEY_TEXT}, {"order", KEY_TEXT},   {"prometheus", KEY_TEXT},  {"query", KEY_TABLES},
     {"requires", KEY_LIST},      {"scope", KEY_TEXT},   {"where", KEY_TEXT},
 };
-static const KeySpec query_keys[] = {{"since", KEY_INTEGER}, {"sql", KEY_TEXT}};
-static const KeySpec column_keys[] = {
+static const FamilyKey query_keys[] = {{"since", KEY_INTEGER}, {"sql", KEY_TEXT}};
+static const FamilyKey column_keys[] = {
     {"cast", KEY_TEXT}, {"from", KEY_LIST},      {"help", KEY_TEXT},     {"kind", KEY_TEXT},
     {"name", KEY_TEXT}, {"otherwise", KEY_TEXT}, {"requires", KEY_LIST}, {"setting", KEY_TEXT},
     {"sql", KEY_TEXT},  {"type", KEY_TEXT},      {"unit", KEY_TEXT},
 };
 
-/* A fault at @value, or of the whole table when there is no such value. */
-static int fail_at(const Parser *p, const TomlValue *value, const char *format, ...) PRINTF_LIKE(3, 4);
-static int fail_at(const Parser *p, const TomlValue *value, const char *format, ...)
-{
-    _cleanup_buf_ Buf text = BUF_INIT;
-    va_list args;
-    va_start(args, format);
-    buf_vprintf(&text, format, args);
-    va_end(args);
-    int r = err_set(p->reterr, ERR_CONFIG, "%s: %s", p->file_name, buf_cstr(&text));
-    if (value)
-        err_at(p->reterr, value->line, value->column);
-    return r;
-}
-
-/* --- keys and their types ---------------------------------------------------------------------------------------- */
-
-static bool value_is_list(const TomlValue *v)
-{
-    if (v->type == TOML_STRING)
-        return true;
-    if (v->type != TOML_ARRAY || v->as.array->count == 0 || v->as.array->count > LIST_MAX)
-        return false;
-    for (size_t i = 0; i < v->as.array->count; i++) {
-        const TomlValue *item = &v->as.array->items[i];
-        if (item->type != TOML_STRING || memchr(item->as.string.ptr, '\0', item->as.string.len))
-            return false;
-    }
-    return true;
-}
-
-static bool value_is_tables(const TomlValue *v)
-{
-    if (v->type != TOML_ARRAY || v->as.array->count == 0)
-        return false;
-    for (size_t i = 0; i < v->as.array->count; i++) {
-        if (v->as.array->items[i].type != TOML_TABLE)
-            return false;
-    }
-    return true;
-}
-
-static const char *value_fault(const TomlValue *v, int type)
-{
-    switch (type) {
-    case KEY_TEXT:
-        return v->type == TOML_STRING ? NULL : "a string";
-    case KEY_LIST:
-        return value_is_list(v) ? NULL : "a string or a list of 1 to 16 strings";
-    case KEY_INTEGER:
-        return v->type == TOML_INTEGER ? NULL : "an integer";
-    case KEY_BOOL:
-        return v->type == TOML_BOOL ? NULL : "true or false";
-    default:
-        return value_is_tables(v) ? NULL : "a list of tables, [[...]]";
-    }
-}
-
-static const KeySpec *nearest_key(const KeySpec *keys, size_t count, Slice key)
-{
-    const KeySpec *best = NULL;
-    size_t best_distance = 4;
-    for (size_t i = 0; i < count; i++) {
-        size_t d = slice_distance(key, slice_cstr(keys[i].name), best_distance);
-        if (d < best_distance) {
-            best_distance = d;
-            best = &keys[i];
-        }
-    }
-    return best;
-}
-
-static int check_keys(const Parser *p, const TomlTable *table, const KeySpec *keys, size_t count)
-{
-    for (const TomlEntry *e = toml_table_first(table); e; e = e->next) {
-        const KeySpec *spec = NULL;
-        for (size_t i = 0; i < count && !spec; i++)
-            spec = slice_eq_cstr(e->key, keys[i].name) ? &keys[i] : NULL;
-        if (!spec) {
-            const KeySpec *near = nearest_key(keys, count, e->key);
-            int r = fail_at(p, &e->value, "unknown key \"%.*s\"", SLICE_ARG(e->key));
-            err_at(p->reterr, e->line, e->column);
-            if (near)
-                err_hint(p->reterr, "did you mean \"%s\"?", near->name);
-            return r;
-        }
-        const char *wanted = value_fault(&e->value, spec->type);
-        if (wanted)
-            return fail_at(p, &e->value, "%s must be %s", spec->name, wanted);
-        if (e->value.type == TOML_STRING && memchr(e->value.as.string.ptr, '\0', e->value.as.string.len))
-            return fail_at(p, &e->value, "%s holds a NUL character", spec->name);
-    }
-    return 0;
-}
-
-/* "" when absent. */
-static const char *take_text(const Parser *p, const TomlTable *table, const char *key)
-{
-    Slice s = slice_trim(toml_table_get_string(table, key));
-    return s.ptr ? arena_dup(p->arena, s).ptr : "";
-}
-
-/* NULL when absent. */
-static const char *const *take_list(const Parser *p, const TomlTable *table, const char *key)
-{
-    const TomlValue *v = toml_table_get(table, key);
-    if (!v)
-        return NULL;
-    size_t count = v->type == TOML_STRING ? 1 : v->as.array->count;
-    const TomlValue *items = v->type == TOML_STRING ? v : v->as.array->items;
-    const char **list = arena_new_array(p->arena, const char *, count + 1);
-    for (size_t i = 0; i < count; i++)
-        list[i] = arena_dup(p->arena, slice_trim(items[i].as.string)).ptr;
-    return list;
-}
-
-/* Index of the value of @key in @names (a NULL-terminated list); 0 when the key is absent; -1 after a fault. */
-static int take_choice(const Parser *p, const TomlTable *table, const char *key, const char *const *names)
-{
-    const TomlValue *v = toml_table_get(table, key);
-    if (!v)
-        return 0;
-    _cleanup_buf_ Buf allowed = BUF_INIT;
-    for (int i = 0; names[i]; i++) {
-        if (slice_eq_cstr(v->as.string, names[i]))
-            return i;
-        if (names[i][0])
-            buf_printf(&allowed, "%s\"%s\"", allowed.len ? ", " : "", names[i]);
-    }
-    (void)fail_at(p, v, "%s = \"%.*s\" is not one of %s", key, SLICE_ARG(v->as.string), buf_cstr(&allowed));
-    return -1;
-}
-
-static int take_integer(const Parser *p, const TomlTable *table, const char *key, int max, int *ret)
-{
-    const TomlValue *v = toml_table_get(table, key);
-    *ret = 0;
-    if (!v)
-        return 0;
-    if (v->as.integer < 0 || v->as.integer > max)
-        return fail_at(p, v, "%s = %lld is not between 0 and %d", key, (long long)v->as.integer, max);
-    *ret = (int)v->as.integer;
-    return 0;
-}
-
-/* --- pieces of SQL ----------------------------------------------------------------------------------------------- */
-
-/* Texts are put between others in one line of SQL: no comment may swallow what follows, no second statement. */
-static int check_sql(const Parser *p, const TomlTable *table, const char *key, const Family *f)
-{
-    const TomlValue *v = toml_table_get(table, key);
-    if (!v || v->type != TOML_STRING)
-        return 0;
-    Slice s = slice_trim(v->as.string);
-    if (s.len == 0)
-        return fail_at(p, v, "%s is empty", key);
-    if (s.ptr[s.len - 1] == ';')
-        return fail_at(p, v, "%s ends with a semicolon", key);
-    if (slice_find(s, SLICE_LIT("--")) >= 0)
-        return fail_at(p, v, "%s holds a comment", key);
-    if (slice_find(s, SLICE_LIT("{schema}")) >= 0 && f->needs[0] == '\0')
-        return fail_at(p, v, "%s uses {schema}, but the family needs no extension", key);
-    return 0;
-}
-
-/* Names of source columns ("x" or "alias.x"), settings, extensions: nothing that would have to be quoted. */
-static bool text_is_made_of(const char *text, const char *allowed)
-{
-    return text[0] != '\0' && text[strspn(text, allowed)] == '\0';
-}
-
-#define WORD "abcdefghijklmnopqrstuvwxyz0123456789_"
-
-static int check_word_list(const Parser *p, const TomlTable *table, const char *key, const char *const *list,
-                           const char *allowed)
-{
-    for (; list && *list; list++) {
-        if (!text_is_made_of(*list, allowed))
-            return fail_at(p, toml_table_get(table, key), "%s: \"%s\" is not a plain name", key, *list);
-    }
-    return 0;
-}
-
 /* --- columns ----------------------------------------------------------------------------------------------------- */
 
-static int check_column_kind(const Parser *p, const TomlTable *table, const FamilyColumn *c)
+static int check_column_kind(const FamilyParser *p, const TomlTable *table, const FamilyColumn *c)
 {
     const TomlValue *name = toml_table_get(table, "name");
     bool is_text = c->kind == COLUMN_LABEL || c->kind == COLUMN_INFO;
     if (is_text != (c->type == COLUMN_TEXT))
-        return fail_at(p, toml_table_get(table, "type"), "column %s: a %s is %s", c->name,
-                       column_kind_to_string(c->kind), is_text ? "text" : "int8 or float8");
+        return family_keys_fail(p, toml_table_get(table, "type"), "column %s: a %s is %s", c->name,
+                                column_kind_to_string(c->kind), is_text ? "text" : "int8 or float8");
     if (c->cast[0] && is_text)
-        return fail_at(p, toml_table_get(table, "cast"), "column %s: cast is for counters and gauges", c->name);
+        return family_keys_fail(p, toml_table_get(table, "cast"), "column %s: cast is for counters and gauges",
+                                c->name);
     if (c->kind != COLUMN_LABEL && c->help[0] == '\0')
-        return fail_at(p, name, "column %s has no help", c->name);
+        return family_keys_fail(p, name, "column %s has no help", c->name);
     if (c->kind == COLUMN_LABEL && c->setting[0])
-        return fail_at(p, toml_table_get(table, "setting"), "column %s: a label cannot be unknown", c->name);
+        return family_keys_fail(p, toml_table_get(table, "setting"), "column %s: a label cannot be unknown", c->name);
     return 0;
 }
 
-static int check_column_source(const Parser *p, const TomlTable *table, const Family *f, const FamilyColumn *c)
+static int check_column_source(const FamilyParser *p, const TomlTable *table, const Family *f, const FamilyColumn *c)
 {
     static const char *const source_keys[] = {"from", "sql", "requires", "otherwise"};
     static const char *const host_keys[] = {"cast", "setting"};
@@ -245,66 +52,68 @@ static int check_column_source(const Parser *p, const TomlTable *table, const Fa
     for (size_t i = 0; !f->from && i < ARRAY_LENGTH(source_keys); i++) {
         const TomlValue *v = toml_table_get(table, source_keys[i]);
         if (v)
-            return fail_at(p, v, "column %s: %s is for families with a from", c->name, source_keys[i]);
+            return family_keys_fail(p, v, "column %s: %s is for families with a from", c->name, source_keys[i]);
     }
     for (size_t i = 0; host && i < ARRAY_LENGTH(host_keys); i++) {
         const TomlValue *v = toml_table_get(table, host_keys[i]);
         if (v)
-            return fail_at(p, v, "column %s: %s is not for host families", c->name, host_keys[i]);
+            return family_keys_fail(p, v, "column %s: %s is not for host families", c->name, host_keys[i]);
     }
     if (c->sql && toml_table_get(table, "from"))
-        return fail_at(p, toml_table_get(table, "sql"), "column %s: give from or sql, not both", c->name);
+        return family_keys_fail(p, toml_table_get(table, "sql"), "column %s: give from or sql, not both", c->name);
     if (c->required && !c->sql)
-        return fail_at(p, toml_table_get(table, "requires"), "column %s: requires goes with sql", c->name);
-    int r = check_word_list(p, table, "from", c->alternatives, WORD ".");
+        return family_keys_fail(p, toml_table_get(table, "requires"), "column %s: requires goes with sql", c->name);
+    int r = family_keys_check_words(p, table, "from", c->alternatives, FAMILY_KEYS_WORD ".");
     if (r == 0)
-        r = check_word_list(p, table, "requires", c->required, WORD ".");
+        r = family_keys_check_words(p, table, "requires", c->required, FAMILY_KEYS_WORD ".");
     if (r == 0)
-        r = check_sql(p, table, "sql", f);
-    return r < 0 ? r : check_sql(p, table, "otherwise", f);
+        r = family_keys_check_sql(p, table, "sql", f);
+    return r < 0 ? r : family_keys_check_sql(p, table, "otherwise", f);
 }
 
-static int parse_column(const Parser *p, const TomlTable *table, const Family *f, FamilyColumn *ret)
+static int parse_column(const FamilyParser *p, const TomlTable *table, const Family *f, FamilyColumn *ret)
 {
     static const char *const kinds[] = {"", "label", "counter", "gauge", "info", NULL};
     static const char *const types[] = {"", "int8", "float8", "text", NULL};
     static const char *const casts[] = {"", "epoch", "epoch_ms", "ms", "lsn", "bool", NULL};
     static const ColumnType default_types[_COLUMN_KIND_MAX] = {COLUMN_TEXT, COLUMN_INT8, COLUMN_FLOAT8, COLUMN_TEXT};
-    int r = check_keys(p, table, column_keys, ARRAY_LENGTH(column_keys));
+    int r = family_keys_check(p, table, column_keys, ARRAY_LENGTH(column_keys));
     if (r < 0)
         return r;
     const TomlValue *name = toml_table_get(table, "name");
     const TomlEntry *first = toml_table_first(table);
     if (!name)
-        return fail_at(p, first ? &first->value : NULL, "a column has no name");
+        return family_keys_fail(p, first ? &first->value : NULL, "a column has no name");
     *ret = (FamilyColumn){
-        .name = take_text(p, table, "name"),
-        .unit = take_text(p, table, "unit"),
-        .help = take_text(p, table, "help"),
-        .setting = take_text(p, table, "setting"),
-        .required = take_list(p, table, "requires"),
-        .alternatives = take_list(p, table, "from"),
-        .sql = toml_table_get(table, "sql") ? take_text(p, table, "sql") : NULL,
-        .otherwise = toml_table_get(table, "otherwise") ? take_text(p, table, "otherwise") : NULL,
+        .name = family_keys_text(p, table, "name"),
+        .unit = family_keys_text(p, table, "unit"),
+        .help = family_keys_text(p, table, "help"),
+        .setting = family_keys_text(p, table, "setting"),
+        .required = family_keys_list(p, table, "requires"),
+        .alternatives = family_keys_list(p, table, "from"),
+        .sql = toml_table_get(table, "sql") ? family_keys_text(p, table, "sql") : NULL,
+        .otherwise = toml_table_get(table, "otherwise") ? family_keys_text(p, table, "otherwise") : NULL,
     };
     if (!column_name_is_valid(slice_cstr(ret->name)))
-        return fail_at(p, name,
-                       "column name \"%s\" is not valid: lower-case letters, digits, _, at most %d, and no "
-                       "reserved word",
-                       ret->name, COLUMN_NAME_MAX);
-    int kind = take_choice(p, table, "kind", kinds), type = take_choice(p, table, "type", types);
-    int cast = take_choice(p, table, "cast", casts);
+        return family_keys_fail(p, name,
+                                "column name \"%s\" is not valid: lower-case letters, digits, _, at most %d, and no "
+                                "reserved word",
+                                ret->name, COLUMN_NAME_MAX);
+    int kind = family_keys_choice(p, table, "kind", kinds), type = family_keys_choice(p, table, "type", types);
+    int cast = family_keys_choice(p, table, "cast", casts);
     if (kind < 0 || type < 0 || cast < 0)
         return -err_code_errno(ERR_CONFIG);
     if (kind == 0)
-        return fail_at(p, name, "column %s has no kind", ret->name);
+        return family_keys_fail(p, name, "column %s has no kind", ret->name);
     ret->kind = (ColumnKind)(kind - 1);
     ret->type = type ? (ColumnType)(type - 1) : default_types[ret->kind];
     ret->cast = casts[cast];
     if (strlen(ret->help) > HELP_MAX)
-        return fail_at(p, toml_table_get(table, "help"), "column %s: help is longer than %d", ret->name, HELP_MAX);
-    if (ret->setting[0] && !text_is_made_of(ret->setting, WORD "."))
-        return fail_at(p, toml_table_get(table, "setting"), "setting \"%s\" is not a plain name", ret->setting);
+        return family_keys_fail(p, toml_table_get(table, "help"), "column %s: help is longer than %d", ret->name,
+                                HELP_MAX);
+    if (ret->setting[0] && !family_keys_made_of(ret->setting, FAMILY_KEYS_WORD "."))
+        return family_keys_fail(p, toml_table_get(table, "setting"), "setting \"%s\" is not a plain name",
+                                ret->setting);
     r = check_column_kind(p, table, ret);
     if (r == 0)
         r = check_column_source(p, table, f, ret);
@@ -318,13 +127,13 @@ static int parse_column(const Parser *p, const TomlTable *table, const Family *f
     return 0;
 }
 
-static int parse_columns(const Parser *p, const TomlTable *root, Family *f)
+static int parse_columns(const FamilyParser *p, const TomlTable *root, Family *f)
 {
     const TomlArray *list = toml_table_get_array(root, "column");
     if (!list)
-        return fail_at(p, NULL, "the family has no columns");
+        return family_keys_fail(p, NULL, "the family has no columns");
     if (list->count > FAMILY_COLUMNS_MAX)
-        return fail_at(p, toml_table_get(root, "column"), "more than %d columns", FAMILY_COLUMNS_MAX);
+        return family_keys_fail(p, toml_table_get(root, "column"), "more than %d columns", FAMILY_COLUMNS_MAX);
     FamilyColumn *read = arena_new_array(p->arena, FamilyColumn, list->count);
     FamilyColumn *columns = arena_new_array(p->arena, FamilyColumn, list->count);
     for (size_t i = 0; i < list->count; i++) {
@@ -333,8 +142,8 @@ static int parse_columns(const Parser *p, const TomlTable *root, Family *f)
             return r;
         for (size_t k = 0; k < i; k++) {
             if (strcmp(read[k].name, read[i].name) == 0)
-                return fail_at(p, toml_table_get(list->items[i].as.table, "name"), "column %s is given twice",
-                               read[i].name);
+                return family_keys_fail(p, toml_table_get(list->items[i].as.table, "name"), "column %s is given twice",
+                                        read[i].name);
         }
     }
     for (int labels = 1; labels >= 0; labels--) {
@@ -347,62 +156,62 @@ static int parse_columns(const Parser *p, const TomlTable *root, Family *f)
     }
     f->columns = columns;
     if (f->label_count == f->column_count)
-        return fail_at(p, toml_table_get(root, "column"), "the family has labels only");
+        return family_keys_fail(p, toml_table_get(root, "column"), "the family has labels only");
     return 0;
 }
 
 /* --- the family -------------------------------------------------------------------------------------------------- */
 
-static int parse_queries(const Parser *p, const TomlTable *root, Family *f)
+static int parse_queries(const FamilyParser *p, const TomlTable *root, Family *f)
 {
     const TomlArray *list = toml_table_get_array(root, "query");
     if (!list)
         return 0;
     if (list->count > QUERIES_MAX)
-        return fail_at(p, toml_table_get(root, "query"), "more than %d queries", QUERIES_MAX);
+        return family_keys_fail(p, toml_table_get(root, "query"), "more than %d queries", QUERIES_MAX);
     FamilyQuery *queries = arena_new_array(p->arena, FamilyQuery, list->count);
     for (size_t i = 0; i < list->count; i++) {
         const TomlTable *table = list->items[i].as.table;
-        int r = check_keys(p, table, query_keys, ARRAY_LENGTH(query_keys));
+        int r = family_keys_check(p, table, query_keys, ARRAY_LENGTH(query_keys));
         if (r == 0)
-            r = take_integer(p, table, "since", INT_MAX, &queries[i].since);
+            r = family_keys_integer(p, table, "since", INT_MAX, &queries[i].since);
         if (r == 0)
-            r = check_sql(p, table, "sql", f);
+            r = family_keys_check_sql(p, table, "sql", f);
         if (r < 0)
             return r;
         const TomlValue *first = toml_table_first(table) ? &toml_table_first(table)->value : &list->items[i];
         if (!toml_table_get(table, "sql"))
-            return fail_at(p, first, "a query has no sql");
+            return family_keys_fail(p, first, "a query has no sql");
         if (i > 0 && queries[i].since <= queries[i - 1].since)
-            return fail_at(p, first, "queries stand in the order of since, and %d does not come after %d",
-                           queries[i].since, queries[i - 1].since);
-        queries[i].sql = take_text(p, table, "sql");
+            return family_keys_fail(p, first, "queries stand in the order of since, and %d does not come after %d",
+                                    queries[i].since, queries[i - 1].since);
+        queries[i].sql = family_keys_text(p, table, "sql");
     }
     f->queries = queries;
     f->query_count = list->count;
     return 0;
 }
 
-static int check_name(const Parser *p, const TomlTable *root, const Family *f)
+static int check_name(const FamilyParser *p, const TomlTable *root, const Family *f)
 {
     const TomlValue *name = toml_table_get(root, "name");
     if (!name)
-        return fail_at(p, NULL, "the family has no name");
+        return family_keys_fail(p, NULL, "the family has no name");
     if (!family_name_is_valid(slice_cstr(f->name)))
-        return fail_at(p, name,
-                       "name \"%s\" is not valid: lower-case letters, digits, _, at most %d, and no reserved "
-                       "word",
-                       f->name, FAMILY_NAME_MAX);
+        return family_keys_fail(p, name,
+                                "name \"%s\" is not valid: lower-case letters, digits, _, at most %d, and no reserved "
+                                "word",
+                                f->name, FAMILY_NAME_MAX);
     const char *base = strrchr(p->file_name, '/');
     Slice file = slice_cstr(base ? base + 1 : p->file_name);
     if (slice_ends_with(file, SLICE_LIT(".toml")))
         file.len -= 5;
     if (!slice_eq_cstr(file, f->name))
-        return fail_at(p, name, "name \"%s\" is not the file's", f->name);
+        return family_keys_fail(p, name, "name \"%s\" is not the file's", f->name);
     return 0;
 }
 
-static int check_source(const Parser *p, const TomlTable *root, const Family *f)
+static int check_source(const FamilyParser *p, const TomlTable *root, const Family *f)
 {
     static const char *const sql_keys[] = {"from",  "query", "needs", "needs_setting", "requires",
                                            "where", "order", "limit", "gate",          "mode"};
@@ -410,92 +219,97 @@ static int check_source(const Parser *p, const TomlTable *root, const Family *f)
         for (size_t i = 0; i < ARRAY_LENGTH(sql_keys); i++) {
             const TomlValue *v = toml_table_get(root, sql_keys[i]);
             if (v)
-                return fail_at(p, v, "%s is not for host families", sql_keys[i]);
+                return family_keys_fail(p, v, "%s is not for host families", sql_keys[i]);
         }
         return 0;
     }
     if (!f->from && f->query_count == 0)
-        return fail_at(p, NULL, "the family has neither from nor [[query]]");
+        return family_keys_fail(p, NULL, "the family has neither from nor [[query]]");
     if (f->from && f->query_count > 0)
-        return fail_at(p, toml_table_get(root, "query"), "give from or [[query]], not both");
+        return family_keys_fail(p, toml_table_get(root, "query"), "give from or [[query]], not both");
     if (f->where[0] && !f->from)
-        return fail_at(p, toml_table_get(root, "where"), "where goes with from; put it into the query");
+        return family_keys_fail(p, toml_table_get(root, "where"), "where goes with from; put it into the query");
     if (f->epoch && !f->from)
-        return fail_at(p, toml_table_get(root, "epoch"), "epoch goes with from");
+        return family_keys_fail(p, toml_table_get(root, "epoch"), "epoch goes with from");
     for (const char *const *from = f->from; from && *from; from++) {
         if (**from == '\0' || strpbrk(*from, ";'") || strstr(*from, "--"))
-            return fail_at(p, toml_table_get(root, "from"), "from = \"%s\" names no relation or function", *from);
+            return family_keys_fail(p, toml_table_get(root, "from"), "from = \"%s\" names no relation or function",
+                                    *from);
         if (strstr(*from, "{schema}") && f->needs[0] == '\0')
-            return fail_at(p, toml_table_get(root, "from"), "from uses {schema}, but the family needs no extension");
+            return family_keys_fail(p, toml_table_get(root, "from"),
+                                    "from uses {schema}, but the family needs no extension");
     }
     return 0;
 }
 
 /* Rules between keys that only the whole family shows. */
-static int check_whole(const Parser *p, const TomlTable *root, const Family *f)
+static int check_whole(const FamilyParser *p, const TomlTable *root, const Family *f)
 {
     for (size_t i = 0; f->limit > 0 && i < f->column_count; i++) {
         if (f->columns[i].kind == COLUMN_COUNTER)
-            return fail_at(p, toml_table_get(root, "limit"),
-                           "limit with a counter (%s): a row that leaves and comes "
-                           "back would count from zero",
-                           f->columns[i].name);
+            return family_keys_fail(p, toml_table_get(root, "limit"),
+                                    "limit with a counter (%s): a row that leaves and comes "
+                                    "back would count from zero",
+                                    f->columns[i].name);
     }
     if (f->mode == FAMILY_MODE_TEXTS && (f->label_count == 0 || f->scope != FAMILY_SCOPE_INSTANCE))
-        return fail_at(p, toml_table_get(root, "mode"), "mode \"texts\" is for instance families with a label");
-    if (f->needs[0] && !text_is_made_of(f->needs, WORD "-"))
-        return fail_at(p, toml_table_get(root, "needs"), "needs = \"%s\" is not a plain name", f->needs);
-    if (f->needs_setting[0] && !text_is_made_of(f->needs_setting, WORD "."))
-        return fail_at(p, toml_table_get(root, "needs_setting"), "needs_setting is not a plain name");
-    if (f->prometheus[0] && !text_is_made_of(f->prometheus, WORD))
-        return fail_at(p, toml_table_get(root, "prometheus"), "prometheus = \"%s\" is not a plain name", f->prometheus);
+        return family_keys_fail(p, toml_table_get(root, "mode"),
+                                "mode \"texts\" is for instance families with a label");
+    if (f->needs[0] && !family_keys_made_of(f->needs, FAMILY_KEYS_WORD "-"))
+        return family_keys_fail(p, toml_table_get(root, "needs"), "needs = \"%s\" is not a plain name", f->needs);
+    if (f->needs_setting[0] && !family_keys_made_of(f->needs_setting, FAMILY_KEYS_WORD "."))
+        return family_keys_fail(p, toml_table_get(root, "needs_setting"), "needs_setting is not a plain name");
+    if (f->prometheus[0] && !family_keys_made_of(f->prometheus, FAMILY_KEYS_WORD))
+        return family_keys_fail(p, toml_table_get(root, "prometheus"), "prometheus = \"%s\" is not a plain name",
+                                f->prometheus);
     if (f->help[0] == '\0' || strlen(f->help) > HELP_MAX)
-        return fail_at(p, toml_table_get(root, "help"), "help must be there, and at most %d bytes", HELP_MAX);
-    int r = check_word_list(p, root, "epoch", f->epoch, WORD ".");
-    return r < 0 ? r : check_word_list(p, root, "requires", f->required, WORD "()");
+        return family_keys_fail(p, toml_table_get(root, "help"), "help must be there, and at most %d bytes", HELP_MAX);
+    int r = family_keys_check_words(p, root, "epoch", f->epoch, FAMILY_KEYS_WORD ".");
+    return r < 0 ? r : family_keys_check_words(p, root, "requires", f->required, FAMILY_KEYS_WORD "()");
 }
 
-static int parse_family(const Parser *p, const TomlTable *root, Family *f)
+static int parse_family(const FamilyParser *p, const TomlTable *root, Family *f)
 {
     static const char *const scopes[] = {"instance", "database", "host", NULL};
     static const char *const gates[] = {"", "primary", "standby", NULL};
     static const char *const modes[] = {"rows", "texts", NULL};
     static const char *const keyframes[] = {"changed", "always", NULL};
-    int r = check_keys(p, root, family_keys, ARRAY_LENGTH(family_keys));
+    int r = family_keys_check(p, root, family_keys, ARRAY_LENGTH(family_keys));
     if (r < 0)
         return r;
-    int scope = take_choice(p, root, "scope", scopes), gate = take_choice(p, root, "gate", gates);
-    int mode = take_choice(p, root, "mode", modes), keyframe = take_choice(p, root, "keyframe", keyframes);
+    int scope = family_keys_choice(p, root, "scope", scopes), gate = family_keys_choice(p, root, "gate", gates);
+    int mode = family_keys_choice(p, root, "mode", modes),
+        keyframe = family_keys_choice(p, root, "keyframe", keyframes);
     if (scope < 0 || gate < 0 || mode < 0 || keyframe < 0)
         return -err_code_errno(ERR_CONFIG);
     bool enabled = true;
     (void)toml_table_get_bool(root, "enabled", &enabled); /* stays true when absent */
     *f = (Family){
-        .name = take_text(p, root, "name"),
-        .help = take_text(p, root, "help"),
+        .name = family_keys_text(p, root, "name"),
+        .help = family_keys_text(p, root, "help"),
         .scope = (FamilyScope)scope,
         .gate = (FamilyGate)gate,
         .mode = (FamilyMode)mode,
         .keyframe_always = keyframe == 1,
         .enabled = enabled,
-        .from = take_list(p, root, "from"),
-        .needs = take_text(p, root, "needs"),
-        .needs_setting = take_text(p, root, "needs_setting"),
-        .required = take_list(p, root, "requires"),
-        .where = take_text(p, root, "where"),
-        .order = take_text(p, root, "order"),
-        .prometheus = take_text(p, root, "prometheus"),
-        .epoch = take_list(p, root, "epoch"),
+        .from = family_keys_list(p, root, "from"),
+        .needs = family_keys_text(p, root, "needs"),
+        .needs_setting = family_keys_text(p, root, "needs_setting"),
+        .required = family_keys_list(p, root, "requires"),
+        .where = family_keys_text(p, root, "where"),
+        .order = family_keys_text(p, root, "order"),
+        .prometheus = family_keys_text(p, root, "prometheus"),
+        .epoch = family_keys_list(p, root, "epoch"),
     };
     r = check_name(p, root, f);
     if (r == 0)
-        r = take_integer(p, root, "interval", INTERVAL_MAX_S, &f->interval_seconds);
+        r = family_keys_integer(p, root, "interval", INTERVAL_MAX_S, &f->interval_seconds);
     if (r == 0)
-        r = take_integer(p, root, "limit", LIMIT_MAX, &f->limit);
+        r = family_keys_integer(p, root, "limit", LIMIT_MAX, &f->limit);
     if (r == 0)
-        r = check_sql(p, root, "where", f);
+        r = family_keys_check_sql(p, root, "where", f);
     if (r == 0)
-        r = check_sql(p, root, "order", f);
+        r = family_keys_check_sql(p, root, "order", f);
     if (r == 0)
         r = parse_queries(p, root, f);
     if (r == 0)
@@ -507,7 +321,7 @@ static int parse_family(const Parser *p, const TomlTable *root, Family *f)
 
 int family_parse(Arena *arena, const char *file_name, Slice text, Family *ret, Err *reterr)
 {
-    Parser p = {.arena = arena, .file_name = file_name, .reterr = reterr};
+    FamilyParser p = {.arena = arena, .file_name = file_name, .reterr = reterr};
     _cleanup_(toml_doc_freep) TomlDoc *doc = NULL;
     int r = toml_parse(text, NULL, &doc, reterr);
     if (r < 0) {
