@@ -65,16 +65,19 @@ static inline LogField log_error_field(const Err *err)
 
 void log_write(LogLevel level, const char *file, int line, const char *message, const LogField *fields);
 
-#define LOG_AT(level, message, ...)                                                                                    \
+#define LOG_FIRST(first, ...) first
+#define LOG_REST(first, ...)  __VA_ARGS__
+/* A message, then any number of fields. */
+#define LOG_AT(level, ...)                                                                                             \
     do {                                                                                                               \
         if (log_enabled(level))                                                                                        \
-            log_write((level), __FILE__, __LINE__, (message),                                                          \
-                      (const LogField[]){__VA_ARGS__ __VA_OPT__(, ){.key = NULL}});                                    \
+            log_write((level), __FILE__, __LINE__, LOG_FIRST(__VA_ARGS__, ),                                           \
+                      (const LogField[]){LOG_REST(__VA_ARGS__, {.key = NULL})});                                       \
     } while (0)
-#define log_debug(message, ...) LOG_AT(LOG_LEVEL_DEBUG, message __VA_OPT__(, ) __VA_ARGS__)
-#define log_info(message, ...)  LOG_AT(LOG_LEVEL_INFO, message __VA_OPT__(, ) __VA_ARGS__)
-#define log_warn(message, ...)  LOG_AT(LOG_LEVEL_WARN, message __VA_OPT__(, ) __VA_ARGS__)
-#define log_fail(message, ...)  LOG_AT(LOG_LEVEL_ERROR, message __VA_OPT__(, ) __VA_ARGS__)
+#define log_debug(...) LOG_AT(LOG_LEVEL_DEBUG, __VA_ARGS__)
+#define log_info(...)  LOG_AT(LOG_LEVEL_INFO, __VA_ARGS__)
+#define log_warn(...)  LOG_AT(LOG_LEVEL_WARN, __VA_ARGS__)
+#define log_fail(...)  LOG_AT(LOG_LEVEL_ERROR, __VA_ARGS__)
 
 /*
  * For a failure that repeats: says it the first time, then at intervals that double from 10 s to 1 h with the number
