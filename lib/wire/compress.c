@@ -233,7 +233,7 @@ static int decompress_zstd(Slice bytes, size_t limit, Buf *out, Err *reterr)
         int r = reserve(out, wanted < allowed ? wanted : allowed, reterr);
         if (r < 0)
             return r;
-        char probe; /* with no room left, a byte more shows that there is more than the limit */
+        char probe = 0; /* with no room left, a byte more shows that there is more than the limit */
         bool at_limit = allowed == 0;
         ZSTD_outBuffer to = {.dst = at_limit ? &probe : out->ptr + out->len,
                              .size = at_limit              ? 1
