@@ -166,7 +166,7 @@ void buf_append_double(Buf *b, double value)
         return;
     }
 
-    char text[32]; /* "-1.2345678901234567e-308" */
+    char text[40]; /* "-1.2345678901234567e-308" */
     locale_t before = uselocale(c_locale());
     int precision = fabs(value) < DBL_MIN ? 1 : DBL_DIG;
     do {

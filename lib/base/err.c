@@ -50,7 +50,7 @@ static void copy_utf8(char *to, size_t size, const char *from, bool was_cut)
     to[at] = '\0';
 }
 
-static void format_into(char *to, size_t size, const char *format, va_list args)
+static void PRINTF_LIKE(3, 0) format_into(char *to, size_t size, const char *format, va_list args)
 {
     char text[sizeof((Err *)0)->detail];
     int n = vsnprintf(text, size < sizeof(text) ? size : sizeof(text), format, args);
@@ -59,7 +59,7 @@ static void format_into(char *to, size_t size, const char *format, va_list args)
     copy_utf8(to, size, text, n >= (int)size);
 }
 
-static void set_detail(Err *e, ErrCode code, const char *format, va_list args)
+static void PRINTF_LIKE(3, 0) set_detail(Err *e, ErrCode code, const char *format, va_list args)
 {
     char detail[sizeof(e->detail)];
     format_into(detail, sizeof(detail), format, args);
