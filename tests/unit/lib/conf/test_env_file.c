@@ -21,7 +21,7 @@ static void lines_are_read_as_written(void **state)
                                "D=\n"
                                "E='it\\n \"q\" '\n"
                                "F=\"a\\\"b\\\\c\\$d\\`e\\nf\\g'h\"\n"
-                               "G=a=b\n"
+                               "_zZ09=a=b\n"
                                "H=\"\"\n"
                                "I=\"open";
     _cleanup_(conf_diags_freep) ConfDiags *d = conf_diags_new();
@@ -30,8 +30,13 @@ static void lines_are_read_as_written(void **state)
         const char *name, *value;
         uint32_t line;
     } expected[] = {
-        {"A", "1", 3},   {"C", "x y # z", 5}, {"D", "", 6}, {"E", "it\\n \"q\" ", 7}, {"F", "a\"b\\c$d`e\nf\\g'h", 8},
-        {"G", "a=b", 9}, {"H", "", 10},
+        {"A", "1", 3},
+        {"C", "x y # z", 5},
+        {"D", "", 6},
+        {"E", "it\\n \"q\" ", 7},
+        {"F", "a\"b\\c$d`e\nf\\g'h", 8},
+        {"_zZ09", "a=b", 9},
+        {"H", "", 10},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(expected); i++) {
         uint32_t line;

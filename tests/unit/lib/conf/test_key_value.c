@@ -1,7 +1,24 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* One value: text to member of every type and width and back, bounds, what is allowed in words, nearest names. */
+#include <strings.h>
+
+#include "lib/base/memory.h"
 #include "lib/conf/conf_private.h"
 #include "tests/unit/lib/conf/keys_support.h"
+
+/* The source itself, so that a test sees what memory holds when it is given back. */
+static char freed[64];
+static size_t freed_size;
+
+static void spy_free(void *p)
+{
+    if (p && freed_size > 0)
+        memcpy(freed, p, freed_size);
+    free(p);
+}
+#define free spy_free
+#include "lib/conf/key_value.c"
+#undef free
 
 static void texts_are_read_by_type_and_written_back(void **state)
 {
@@ -185,6 +202,24 @@ static void a_replaced_string_is_freed_and_a_cleared_one_is_gone(void **state)
     conf_value_clear(row("token"), &s);
 }
 
+static void a_secret_is_wiped_before_its_memory_is_given_back(void **state)
+{
+    (void)state;
+    static const char secret[] = "correct horse battery";
+    static const char zeros[sizeof(secret)] = {0};
+    Settings s = {0};
+    freed_size = sizeof(secret);
+    conf_value_store(row("token"), &s, &(ConfValue){.text = SLICE_LIT("correct horse battery")});
+    conf_value_clear(row("token"), &s);
+    assert_memory_equal(freed, zeros, sizeof(zeros));
+
+    /* The spy does see what is not wiped. */
+    conf_value_store(row("title"), &s, &(ConfValue){.text = SLICE_LIT("correct horse battery")});
+    conf_value_clear(row("title"), &s);
+    assert_memory_equal(freed, secret, sizeof(secret));
+    freed_size = 0;
+}
+
 static void emptiness_is_for_strings_and_lists(void **state)
 {
     (void)state;
@@ -224,6 +259,7 @@ static void the_nearest_name_wins_and_far_ones_do_not_count(void **state)
                  {"itnerval", "interval"},
                  {"prot", "port"},
                  {"prt", "port"},
+                 {"poxx", "port"},
                  {"xyz", NULL},
                  {"p", NULL},
                  {"", NULL}};
@@ -246,6 +282,7 @@ int main(void)
         cmocka_unit_test(bounds_hold_at_their_edges),
         cmocka_unit_test(what_is_allowed_is_said_in_words),
         cmocka_unit_test(a_replaced_string_is_freed_and_a_cleared_one_is_gone),
+        cmocka_unit_test(a_secret_is_wiped_before_its_memory_is_given_back),
         cmocka_unit_test(emptiness_is_for_strings_and_lists),
         cmocka_unit_test(values_are_compared_by_content),
         cmocka_unit_test(the_nearest_name_wins_and_far_ones_do_not_count),

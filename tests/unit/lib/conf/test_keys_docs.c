@@ -63,7 +63,7 @@ static void the_sample_looks_like_this(void **state)
     static const char *const choices[] = {"one", "two", NULL};
     static const ConfKey few[] = {
         {"a", "text", CONF_STRING, CONF_FIELD(Settings, title), .otherwise = "x\"y", .help = "First."},
-        {"a", "list", CONF_STRING_LIST, CONF_FIELD(Settings, names), .help = "Second\nline."},
+        {"a", "list", CONF_STRING_LIST, CONF_FIELD(Settings, names), .help = "Second \n line."},
         {"b", "hidden", CONF_BOOL, CONF_FIELD(Settings, verify), .flags = CONF_HIDDEN, .help = "Third."},
         {"b", "choice", CONF_ENUM, CONF_FIELD(Settings, mode), .choices = choices,
          .help =

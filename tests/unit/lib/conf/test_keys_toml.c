@@ -155,6 +155,7 @@ static void unknown_keys_name_the_nearest_known_one(void **state)
         {"titel = 1", "f:1:1: titel: unknown key (did you mean \"title\"?)\n"},
         {"[server]\n  prot = 1", "f:2:3: [server] prot: unknown key (did you mean \"port\"?)\n"},
         {"[server]\nelephants = 1", "f:2:1: [server] elephants: unknown key\n"},
+        {"[server]\nintervall = 1", "f:2:1: [server] intervall: unknown key\n"}, /* another table has the near one */
         {"[servre]\nport = 1", "f:1:2: servre: unknown table (did you mean \"server\"?)\n"},
         {"[server.limts]", "f:1:9: [server] limts: unknown table (did you mean \"limits\"?)\n"},
         {"[server]\ntoken_fil = 'x'", "f:2:1: [server] token_fil: unknown key (did you mean \"token_file\"?)\n"},

@@ -144,6 +144,8 @@ static void nul_is_no_end_of_the_text(void **state)
     (void)state;
     const InvalidCase key = {"key", "", 1, 2, "unexpected control character 0x00"};
     check_refused(&key, SLICE_LIT("a\0 = 1"));
+    const InvalidCase item = {"array", "", 1, 6, "unexpected control character 0x00, expected a value"};
+    check_refused(&item, SLICE_LIT("a = [\0]"));
     const InvalidCase value = {"value", "", 1, 6, "unexpected control character 0x00"};
     check_refused(&value, SLICE_LIT("a = 1\0"));
 }
