@@ -22,6 +22,7 @@
 #define KEYFRAME_INTERVAL     (15 * 60 * USEC_PER_SEC)
 #define PROBE_INTERVAL        (24 * 3600 * USEC_PER_SEC) /* look at the server anew */
 #define PROBE_SOON_INTERVAL   (10 * 60 * USEC_PER_SEC)   /* at most so often because a family met something unknown */
+#define STATEMENT_TIMEOUT_MIN (5 * USEC_PER_SEC)
 #define STATEMENT_TIMEOUT_MAX (15 * USEC_PER_SEC)
 #define STATEMENT_GRACE       (2 * USEC_PER_SEC) /* ours ends after the server's */
 
@@ -122,7 +123,9 @@ Session *session_new(const SessionOptions *options, Usec now)
     s->host.root = options->system_root ? options->system_root : "";
     s->facts_arena = arena_new(0);
     Usec interval = options->settings->interval;
-    s->statement_timeout = interval < STATEMENT_TIMEOUT_MAX ? interval : STATEMENT_TIMEOUT_MAX;
+    s->statement_timeout = interval < STATEMENT_TIMEOUT_MIN   ? STATEMENT_TIMEOUT_MIN
+                           : interval > STATEMENT_TIMEOUT_MAX ? STATEMENT_TIMEOUT_MAX
+                                                              : interval;
     (void)snprintf(s->born, sizeof(s->born), "%" PRId64, clock_wall());
     rows_init(&s->rows);
     schedule_init(&s->host_schedule, interval, now);

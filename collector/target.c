@@ -18,10 +18,10 @@
 #include "lib/base/random.h"
 #include "lib/io/file.h"
 
-#define RECONNECT_BASE      USEC_PER_SEC
-#define RECONNECT_CAP       (60 * USEC_PER_SEC)
-#define TEXTS_SAVE_INTERVAL (10 * 60 * USEC_PER_SEC)
-#define BASELINE_LIFETIME   (30 * 24 * 3600 * USEC_PER_SEC)
+#define RECONNECT_BASE        USEC_PER_SEC
+#define RECONNECT_CAP         (60 * USEC_PER_SEC)
+#define HOUSEKEEPING_INTERVAL (10 * 60 * USEC_PER_SEC)
+#define BASELINE_LIFETIME     (30 * 24 * 3600 * USEC_PER_SEC)
 
 enum { TEXTS_FILE_MAX = 4 << 20, BASELINE_MAX = 256 << 20 };
 
@@ -49,7 +49,7 @@ struct Target {
     Schedule heartbeat;
     Backoff backoff;
     Usec reconnect_at;
-    Usec texts_saved_at;
+    Usec housekeeping_at;
     bool texts_changed;
     Err unreachable; /* code ERR_NONE while the server answers */
     Complain connect_complain, spool_complain;
@@ -90,7 +90,7 @@ static void load_state(Target *t)
         log_warn("list of sent texts could not be read", log_str("server", t->server->name), log_error_field(&err));
 }
 
-static void save_texts(Target *t, Usec now)
+static void save_texts(Target *t)
 {
     if (!t->texts_changed)
         return;
@@ -100,7 +100,6 @@ static void save_texts(Target *t, Usec now)
     if (file_write_atomic(t->texts_path, 0600, buf_slice(&bytes), &err) < 0)
         log_debug("list of sent texts could not be written", log_error_field(&err)); /* costs a resend at most */
     t->texts_changed = false;
-    t->texts_saved_at = now;
 }
 
 /* --- Batches ------------------------------------------------------------------------------------------------------ */
@@ -239,8 +238,11 @@ static void tick(Target *t)
     bool heartbeat = schedule_take(&t->heartbeat, 0, now);
     if (heartbeat || t->batch.frames.len > 0)
         flush(t, true);
-    if (now >= t->texts_saved_at + TEXTS_SAVE_INTERVAL)
-        save_texts(t, now);
+    if (now >= t->housekeeping_at) {
+        save_texts(t);
+        delta_expire(t->delta, clock_wall() - BASELINE_LIFETIME);
+        t->housekeeping_at = now + HOUSEKEEPING_INTERVAL;
+    }
 }
 
 static Usec next_wake(const Target *t)
@@ -278,13 +280,12 @@ static void *run(void *arg)
     schedule_init(&t->heartbeat, settings->interval, now);
     (void)schedule_add(&t->heartbeat, settings->interval); /* entry 0 */
     load_state(t);
-    delta_expire(t->delta, clock_wall() - BASELINE_LIFETIME);
 
     while (!t->stop) {
         tick(t);
         sleep_until(t, next_wake(t));
     }
-    save_texts(t, clock_monotonic());
+    save_texts(t);
     t->session = session_free(t->session);
     schedule_done(&t->heartbeat);
     return NULL;
