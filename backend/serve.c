@@ -209,6 +209,8 @@ static int start_listener(Server *s, Err *reterr)
             .tls = settings->tls_enabled,
             .certificate_pem = buf_slice(&c.certificate_pem),
             .key_pem = buf_slice(&c.key_pem),
+            /* not from a certificate of our own: browsers would hold every localhost to it for a year */
+            .hsts = settings->environment == ENVIRONMENT_PRODUCTION,
             .client_ca_pem = ca_certificate_pem(s->ca),
             .cors_origins = settings->cors_origins,
             .trusted_proxies = settings->trusted_proxies,
@@ -251,7 +253,6 @@ static int start(Server *s, Err *reterr)
         r = migrate(s, reterr);
     if (r != MIGRATED)
         return r;
-    log_info("the store is ready");
     r = user_admin_ensure_first(p->store, p->settings.admin_login, p->settings.admin_password,
                                 clock_monotonic() + query_timeout, reterr);
     if (r >= 0)

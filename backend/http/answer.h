@@ -17,5 +17,5 @@ bool http_answer_accepts_gzip(const char *accept_encoding); /* NULL: no */
 /* The value of Access-Control-Allow-Origin for a request's Origin; NULL: not allowed. @origins: comma list. */
 const char *http_answer_allowed_origin(const char *origins, const char *origin, Arena *arena);
 
-/* Security headers for all answers, in order; NULL name ends. HSTS is the first, for TLS only. */
+/* Security headers for all answers, in order; NULL name ends. HSTS is the first, for TLS with .hsts only. */
 extern const HttpField http_answer_security_headers[];

@@ -126,7 +126,7 @@ static void add_header(struct MHD_Response *response, const char *name, const ch
 static void add_common_headers(const HttpExchange *x, struct MHD_Response *response)
 {
     const HttpField *field = http_answer_security_headers;
-    if (!x->request.tls)
+    if (!x->request.tls || !x->listener->options.hsts)
         field++;
     for (; field->name; field++)
         add_header(response, field->name, field->value);

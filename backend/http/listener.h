@@ -25,6 +25,7 @@ typedef struct HttpListenerOptions {
     Slice key_pem;
     Slice client_ca_pem; /* whose client certificates are accepted; absent: later, http_listener_set_client_ca */
 
+    bool hsts;                      /* tell browsers to come by HTTPS only, for a year */
     const char *cors_origins;       /* comma list of exact origins; NULL: none */
     const char *trusted_proxies;    /* comma list of addresses and CIDR networks; NULL: none */
     const char *client_cert_header; /* in which trusted proxies hand over a client certificate; NULL: none */

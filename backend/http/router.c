@@ -155,6 +155,12 @@ static bool row_matches(const Row *row, Slice path, Slice values[HTTP_PATH_VALUE
     return !rest.ptr;
 }
 
+/* Such a row is a last resort; that it would take another method does not make a path exist. */
+static bool takes_rest(const Row *row)
+{
+    return row->part_count > 0 && row->parts[row->part_count - 1].kind == PART_REST;
+}
+
 static int decode_values(const Row *row, const Slice *raw, Arena *arena, HttpMatch *ret, Err *reterr)
 {
     size_t names = 0;
@@ -179,9 +185,10 @@ int http_router_match(const HttpRouter *r, HttpMethod method, Slice path, Arena 
         Slice values[HTTP_PATH_VALUES_MAX] = {0};
         if (!row_matches(row, path, values))
             continue;
-        ret->allowed |= 1U << row->route->method;
-        if (row->route->method != method)
+        if (row->route->method != method) {
+            ret->allowed |= takes_rest(row) ? 0 : 1U << row->route->method;
             continue;
+        }
         ret->route = row->route;
         ret->index = row->index;
         int failed = decode_values(row, values, arena, ret, reterr);

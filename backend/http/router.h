@@ -23,7 +23,8 @@ typedef struct HttpMatch {
 
 enum { HTTP_ROUTER_FOUND, HTTP_ROUTER_NO_PATH, HTTP_ROUTER_NO_METHOD };
 /* Literal parts win over {name} parts, those over {name...}. A part that does not decode (bad escape, NUL, control
- * characters, not UTF-8) is ERR_PARAMETER_INVALID. */
+ * characters, not UTF-8) is ERR_PARAMETER_INVALID. {name...} rows of other methods do not make
+ * NO_METHOD out of NO_PATH. */
 int http_router_match(const HttpRouter *r, HttpMethod method, Slice path, Arena *arena, HttpMatch *ret,
                       Err *reterr) MUST_CHECK;
 

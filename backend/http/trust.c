@@ -124,7 +124,7 @@ static void describe_refusal(unsigned status, HttpCertificate *ret)
         {GNUTLS_CERT_EXPIRED, "the certificate has expired"},
         {GNUTLS_CERT_NOT_ACTIVATED, "the certificate is not valid yet"},
         {GNUTLS_CERT_SIGNER_NOT_FOUND, "the certificate was not signed by this backend's CA"},
-        {GNUTLS_CERT_SIGNATURE_FAILURE, "the certificate's signature is wrong"},
+        {GNUTLS_CERT_SIGNATURE_FAILURE, "the certificate was not signed by this backend's CA"}, /* one of that name */
         {GNUTLS_CERT_PURPOSE_MISMATCH, "the certificate is not for TLS clients"},
         {GNUTLS_CERT_INSECURE_ALGORITHM, "the certificate uses an insecure algorithm"},
     };
