@@ -124,7 +124,9 @@ static void apply(Delta *d, const Step *step, Buf *out)
         .keyframe = step->keyframe,
         .partial = step->partial,
     };
-    reading.row_count = parse_rows(step->rows, COLUMNS, ARRAY_LENGTH(COLUMNS), cells);
+    char rows[512];
+    assert_true(snprintf(rows, sizeof(rows), "%s", step->rows) < (int)sizeof(rows));
+    reading.row_count = parse_rows(rows, COLUMNS, ARRAY_LENGTH(COLUMNS), cells);
     if (step->row_epochs) {
         assert_int_equal(parse_epochs(step->row_epochs, epochs), reading.row_count);
         reading.row_epochs = epochs;
@@ -133,6 +135,7 @@ static void apply(Delta *d, const Step *step, Buf *out)
     PushFrame frame;
     delta_apply(d, arena, &reading, &frame);
     memset(cells, 0x5a, sizeof(cells)); /* the frame must not point into the reading */
+    memset(rows, 'Z', sizeof(rows));
     print_frame(&frame, out);
 }
 
