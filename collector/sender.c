@@ -196,7 +196,6 @@ static int accept(Sender *s, Lane *lane, const Batch *b, const HttpAnswer *answe
         err_hint(reterr, "is it the backend that answers at this address, or a proxy in front of it?");
         return err_trace(r);
     }
-    acknowledge(lane, b);
     watch_duplicates(lane, b, push.duplicate, first_try);
     log_rejects(lane, &push);
     atomic_fetch_add(&s->stats.sent_batches, 1);
@@ -204,6 +203,7 @@ static int accept(Sender *s, Lane *lane, const Batch *b, const HttpAnswer *answe
     atomic_fetch_add(&s->stats.duplicate_batches, push.duplicate);
     atomic_store(&s->stats.last_success, clock_wall());
     atomic_store(&s->stats.config_version, push.config_version);
+    acknowledge(lane, b); /* last: who sees the spool empty sees it counted */
     return 0;
 }
 
@@ -437,13 +437,13 @@ static Sender *sender_new(const SenderOptions *options, Spool *const *spools, si
     s->token_expiry = token_expiry(slice_cstr(s->token));
     s->flush_interval = options->flush_interval > 0 ? options->flush_interval : DEFAULT_FLUSH;
     s->best_encoding = WIRE_ZSTD;
-    s->backoff = (Backoff){.base = BACKOFF_BASE, .cap = BACKOFF_CAP};
+    s->backoff = (Backoff){.base = options->backoff_base > 0 ? options->backoff_base : BACKOFF_BASE,
+                           .cap = options->backoff_cap > 0 ? options->backoff_cap : BACKOFF_CAP};
     s->lanes = mem_alloc_array(sizeof(Lane), spool_count + 1);
     s->lane_count = spool_count;
     for (size_t i = 0; i < spool_count; i++)
-        s->lanes[i] = (Lane){.spool = spools[i],
-                             .first_own = spool_last_sequence(spools[i]) + 1,
-                             .backoff = {.base = BACKOFF_BASE, .cap = BACKOFF_CAP}};
+        s->lanes[i] =
+            (Lane){.spool = spools[i], .first_own = spool_last_sequence(spools[i]) + 1, .backoff = s->backoff};
     return s;
 }
 

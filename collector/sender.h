@@ -24,6 +24,8 @@ typedef struct SenderOptions {
     const char *token;     /* as read at start */
     const char *collector_id;
     Usec flush_interval; /* spools are looked at this often even if nobody calls sender_wake(); 0: a minute */
+    Usec backoff_base;   /* 0: half a second; tests have less patience */
+    Usec backoff_cap;    /* 0: a minute */
 } SenderOptions;
 
 typedef struct SenderStats {
