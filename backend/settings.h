@@ -82,7 +82,7 @@ void settings_done(BackendSettings *s);
 void settings_reload(BackendSettings *s, const BackendSettings *fresh, Buf *ret_need_restart);
 
 void settings_write_help(Buf *out); /* for --help */
-void settings_write_docs(Buf *out); /* docs/config-backend.md */
+void settings_write_docs(Buf *out); /* docs/configuration-backend.md */
 /* All values as KEY=value lines, secrets as asterisks; for `check`. */
 void settings_write_values(const BackendSettings *s, Buf *out);
 const char *environment_to_string(Environment e);
