@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 
+#include "lib/base/memory.h"
 #include "lib/base/vec.h"
 #include "lib/catalog/catalog_private.h"
 
@@ -166,16 +167,16 @@ int catalog_add(Catalog *c, const char *file_name, Slice text, Err *reterr)
 
 int catalog_new(Catalog **ret, const EmbeddedFile *files, size_t file_count, Err *reterr)
 {
-    _cleanup_(catalog_freep) Catalog *c = calloc(1, sizeof(*c));
-    if (!c)
-        return err_set(reterr, ERR_OUT_OF_MEMORY, "reading the metric families");
+    Catalog *c = mem_alloc(sizeof(*c));
     c->arena = arena_new(0);
     for (size_t i = 0; i < file_count; i++) {
         int r = catalog_add(c, files[i].name, embedded_slice(&files[i]), reterr);
-        if (r < 0)
+        if (r < 0) {
+            catalog_free(c);
             return err_trace(r);
+        }
     }
-    *ret = TAKE_PTR(c);
+    *ret = c;
     return 0;
 }
 

@@ -17,6 +17,7 @@
 #include <time.h>
 
 #include "lib/base/map.h"
+#include "lib/base/memory.h"
 #include "lib/pg/conn_private.h"
 
 #define QUERY_TIMEOUT (30 * USEC_PER_SEC)
@@ -46,9 +47,7 @@ static void statement_free(void *p)
 
 PgConn *pg_conn_adopt(PGconn *pg)
 {
-    PgConn *c = calloc(1, sizeof(*c));
-    if (!c)
-        abort();
+    PgConn *c = mem_alloc(sizeof(*c));
     /* Fails on a broken connection only; the first statement will say so. */
     (void)PQsetnonblocking(pg, 1);
     *c = (PgConn){.pg = pg, .usable = true, .statements = map_new(statement_free)};
@@ -222,11 +221,9 @@ static void cancel_and_drain(PgConn *c)
         return;
 
     /* The request must have been delivered before another statement may run, or it would hit that one. */
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
     Usec left = deadline - clock_monotonic();
-    Usec when = (Usec)until.tv_sec * USEC_PER_SEC + until.tv_nsec / 1000 + (left > 0 ? left : 0);
-    until = (struct timespec){.tv_sec = when / USEC_PER_SEC, .tv_nsec = when % USEC_PER_SEC * 1000};
+    Usec when = clock_wall() + (left > 0 ? left : 0);
+    struct timespec until = {.tv_sec = when / USEC_PER_SEC, .tv_nsec = when % USEC_PER_SEC * 1000};
     if (pthread_timedjoin_np(thread, NULL, &until) != 0) {
         c->usable = false;
         (void)pthread_detach(thread); /* ends by itself and frees its memory */
@@ -247,9 +244,8 @@ static Statement *statement_of(PgConn *c, const PgQuery *query)
     Slice name = slice_cstr(query->prepared_name);
     Statement *s = map_get(c->statements, name);
     if (!s) {
-        s = calloc(1, sizeof(*s));
-        if (!s || !(s->sql = strdup(query->sql)))
-            abort();
+        s = mem_alloc(sizeof(*s));
+        s->sql = mem_strdup(query->sql);
         map_put(c->statements, name, s);
     }
     assert(strcmp(s->sql, query->sql) == 0);
@@ -530,11 +526,11 @@ void pg_quote_identifier(Buf *out, Slice name)
 /* With a backslash it becomes an E'' string, right whatever standard_conforming_strings says. */
 void pg_quote_literal(Buf *out, Slice value)
 {
-    _cleanup_buf_ Buf doubled = BUF_INIT;
-    if (!memchr(value.ptr ? value.ptr : "", '\\', value.len)) {
+    if (slice_find(value, SLICE_LIT("\\")) < 0) {
         append_quoted(out, value, '\'');
         return;
     }
+    _cleanup_buf_ Buf doubled = BUF_INIT;
     for (size_t i = 0; i < value.len; i++) {
         if (value.ptr[i] == '\\')
             buf_append_char(&doubled, '\\');
