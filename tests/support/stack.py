@@ -49,7 +49,7 @@ def eventually(check, seconds=30, what="it never became true"):
             if result:
                 return result
             problem = result
-        except (AssertionError, requests.RequestException, psycopg2.Error, KeyError, IndexError) as error:
+        except (AssertionError, StopIteration, requests.RequestException, psycopg2.Error, KeyError, IndexError) as error:
             problem = error
         assert time.monotonic() < deadline, f"{what}: {problem!r}"
         time.sleep(0.05)

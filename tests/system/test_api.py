@@ -138,7 +138,7 @@ def test_metric_parameters(watched, query, text):
 
 def test_a_server_has_its_headline_figures(watched):
     api, server = watched
-    server = api.get(f"/servers/{server['id']}")
+    server = eventually(lambda: next(one for one in [api.get(f"/servers/{server['id']}")] if one["tps"]), 60)
     assert server["status"] == "up" and server["reachable"] and server["version"].startswith("15.")
     assert server["in_recovery"] is False and server["max_connections"] == 40
     assert server["tps"] > 0 and 0 < server["cache_hit"] <= 1 and server["connections"] >= 1

@@ -69,7 +69,7 @@ def test_the_role_of_the_dashboards_sees_metrics_and_nothing_else(store):
                 cursor.execute(f"select * from pganalytics.{table}")
         with pytest.raises(psycopg2.errors.InsufficientPrivilege):
             cursor.execute("insert into metric.pg_server select * from metric.pg_server")
-        cursor.execute('select count(*) from (select * from metrics order by "timestamp" desc limit 5) as some')
+        cursor.execute('select count(*) from (select * from metrics order by "timestamp" desc limit 5) as newest')
         assert cursor.fetchone()[0] == 5
 
 
