@@ -181,7 +181,7 @@ begin
                 from reads
             ) r
         ), stretches as materialized (
-            select greatest(min(at), $3) as start, least(max(stop), $3 + $4 * $5, $6) as stop
+            select greatest(min(at), $3) as start, least(max(stop), $3 + $4 * $5) as stop
             from islands
             group by island
         ), raw as (
@@ -192,7 +192,7 @@ begin
         ), held as (
             select r.key_id, r.at, r.v,
                 least(lead(r.at) over (partition by r.series_id order by r.at),
-                      ($14::bigint[])[width_bucket(r.at, $14::bigint[]) + 1], $3 + $4 * $5) as stop
+                      ($6::bigint[])[width_bucket(r.at, $6::bigint[]) + 1], $3 + $4 * $5) as stop
             from raw r
         ), segments as materialized (
             select h.key_id, greatest(h.at, s.start) as start, least(h.stop, s.stop) as stop, h.v
@@ -261,8 +261,8 @@ begin
         from top
         order by top.size desc, top.key_id
     $sql$, p_column, p_family)
-    using p_server_id, p_family, v_first, v_count, p_step, greatest(p_to, v_first), p_labels, p_group, p_agg, p_limit,
-        v_family_id, v_back, v_hold, v_keyframes;
+    using p_server_id, p_family, v_first, v_count, p_step, v_keyframes, p_labels, p_group, p_agg, p_limit,
+        v_family_id, v_back, v_hold;
 end $$;
 
 -- The whole answer of GET /servers/{id}/metrics. p_metrics: "family.column", several with commas. p_group NULL: each

@@ -29,8 +29,8 @@ begin
     where r.server_id = p_server_id and f.family = 'pg_stat_database' and r.time > v_since and r.interval_ms > 0
         and not r.gap;
     if v_seconds > 0 then
-        select coalesce(sum(t.xact_commit + t.xact_rollback), 0) / v_seconds,
-            sum(t.blks_hit) / nullif(sum(t.blks_hit + t.blks_read), 0)
+        select (coalesce(sum(t.xact_commit), 0) + coalesce(sum(t.xact_rollback), 0)) / v_seconds,
+            sum(t.blks_hit) / nullif(sum(t.blks_hit) + sum(t.blks_read), 0)
         into tps, cache_hit
         from metric.pg_stat_database t
         where t.server_id = p_server_id and t.time > v_since;

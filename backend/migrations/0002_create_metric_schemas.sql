@@ -29,6 +29,7 @@ create table pganalytics.reading (
     primary key (server_id, family_id, time)
 ) partition by range (time);
 create index reading_collector on pganalytics.reading (collector_id, time);
+create index reading_time on pganalytics.reading (time);
 
 -- Statement texts, each stored once however many servers run it.
 create table pganalytics.statement (

@@ -49,14 +49,15 @@ def drive(*arguments, timeout=120):
 
 
 class Store:
-    """A database of its own on @server, migrated."""
+    """A database of its own on @server; migrated, or a copy of the @template that was."""
 
-    def __init__(self, server, migrate=True):
+    def __init__(self, server, migrate=True, template=None):
         self.server = server
         self.database = "store_" + uuid.uuid4().hex[:12]
-        server.execute(f"create database {self.database}", dbname="postgres")
+        copied = f" template {template.database}" if template else ""
+        server.execute(f"create database {self.database}{copied}", dbname="postgres")
         self.conninfo = f"host={server.directory} port={server.port} user=postgres dbname={self.database}"
-        if migrate:
+        if migrate and not template:
             self.migrate()
 
     def migrate(self):
