@@ -208,9 +208,14 @@ class Backend(Process):
             if kind is None:
                 self.check_log()
         finally:
-            self.kill_store()
-            if self.own_directory:
-                shutil.rmtree(self.directory, ignore_errors=True)
+            self.remove()
+
+    def remove(self):
+        """Ends it and its store at once, and removes its files."""
+        self.kill()
+        self.kill_store()
+        if self.own_directory:
+            shutil.rmtree(self.directory, ignore_errors=True)
 
     def start(self):
         self.launch([program("pganalytics-api")], self.environment)
@@ -300,8 +305,13 @@ class Collector(Process):
             if kind is None:
                 self.check_log()
         finally:
-            if self.own_directory:
-                shutil.rmtree(self.directory, ignore_errors=True)
+            self.remove()
+
+    def remove(self):
+        """Ends it at once and removes its files."""
+        self.kill()
+        if self.own_directory:
+            shutil.rmtree(self.directory, ignore_errors=True)
 
     def run(self, *arguments, check=True, environment=None):
         done = subprocess.run([program("pganalytics"), *arguments], text=True, capture_output=True, timeout=60,

@@ -33,4 +33,4 @@ def registered(backend, monitored, request):
     collector = Collector(backend, {"main": monitored.dsn(user="monitor")}, name=request.node.name)
     collector.register()
     yield collector
-    collector.kill()
+    collector.remove()

@@ -185,6 +185,7 @@ def test_a_token_of_another_collector(registered, backend, monitored):
     assert error["code"] == "identity_mismatch"
     error = error_of(registered.push(batch(other), session=registered.client()), 403)
     assert error["code"] == "identity_mismatch"
+    other.remove()
     good_push_is_stored(registered)
 
 
