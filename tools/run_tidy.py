@@ -17,6 +17,8 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
+PRELUDE = "tools/tidy_prelude.h"
+NO_PRELUDE = {"lib/base/err.c"}  # defines what the prelude redefines
 TREES = ("lib", "collector", "backend")
 SECONDS = 600  # for one file
 
@@ -48,7 +50,8 @@ def check_file(build, name, directory, command, salt):
     digest = hashlib.sha256(salt + (text or b"")).hexdigest()
     if text is not None and stamp.exists() and stamp.read_text(encoding="ascii") == digest:
         return name, ""
-    done = subprocess.run(["clang-tidy", "--quiet", "-p", str(build), name], cwd=ROOT, capture_output=True, text=True,
+    extra = [] if name in NO_PRELUDE else ["--extra-arg-before=-include", f"--extra-arg-before={ROOT / PRELUDE}"]
+    done = subprocess.run(["clang-tidy", "--quiet", "-p", str(build), *extra, name], cwd=ROOT, capture_output=True, text=True,
                           timeout=SECONDS, check=False)
     complaints = "\n".join(line for line in done.stdout.splitlines() if line.strip())
     if done.returncode == 0:
@@ -68,7 +71,7 @@ def main():
     if unknown or not wanted:
         sys.exit(f"not in {build}/compile_commands.json: {' '.join(unknown) or 'any source'}")
     version = subprocess.run(["clang-tidy", "--version"], capture_output=True, check=True).stdout
-    salt = version + (ROOT / ".clang-tidy").read_bytes()
+    salt = version + (ROOT / ".clang-tidy").read_bytes() + (ROOT / PRELUDE).read_bytes()
     failed = 0
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         jobs = [pool.submit(check_file, build, name, *commands[name], salt) for name in wanted]
