@@ -9,6 +9,7 @@
  */
 #include "collector/agent.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <pthread.h>
 #include <signal.h>
@@ -311,6 +312,7 @@ static void reload(Agent *a)
         log_fail("settings are kept as they were", log_error_field(&err));
         return;
     }
+    assert(a->credentials.collector_id && credentials.collector_id);
     conf_keys_changed(settings_keys(), before, now, note_restart_key, NULL);
     bool all =
         !settings_collect_alike(before, now) || strcmp(a->credentials.collector_id, credentials.collector_id) != 0;

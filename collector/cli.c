@@ -5,43 +5,44 @@
 #include <curl/curl.h>
 #include <libpq-fe.h>
 #include <openssl/crypto.h>
+#include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
 #include <zstd.h>
 
 #include "collector/version.h"
-#include "lib/base/slice.h"
+#include "lib/base/buf.h"
 
 enum { NO_VALUE = -1, NO_COMMAND = -1 };
 
 typedef struct CliOption {
     const char *name;
     const char *value; /* what to call its value in the help; NULL: it has none */
-    int command;       /* CliCommand that it asks for; NO_COMMAND */
-    ptrdiff_t offset;  /* of the const char * (with value) or bool (without) in Cli; NO_VALUE */
-    bool of_register;
     const char *help;
+    ptrdiff_t offset; /* of the const char * (with value) or bool (without) in Cli; NO_VALUE */
+    int command;      /* CliCommand that it asks for; NO_COMMAND */
+    bool of_register;
 } CliOption;
 
 static const CliOption OPTIONS[] = {
-    {"--config", "FILE", NO_COMMAND, offsetof(Cli, config), false,
-     "settings (default: /etc/pganalytics/collector.toml)"},
-    {"--verbose", NULL, NO_COMMAND, offsetof(Cli, verbose), false, "log more"},
-    {"--validate", NULL, CLI_VALIDATE, NO_VALUE, false,
-     "check settings and certificates, print one line a fault; connects nowhere"},
-    {"--dry-run", NULL, CLI_DRY_RUN, NO_VALUE, false,
-     "read every server once, print the batch and what it costs; sends nothing"},
-    {"--version", NULL, CLI_VERSION, NO_VALUE, false, "print versions"},
-    {"--help", NULL, CLI_HELP, NO_VALUE, false, "print this"},
-    {"--api", "URL", NO_COMMAND, offsetof(Cli, api), true, "the backend, for example https://api.example.com"},
-    {"--secret-file", "FILE", NO_COMMAND, offsetof(Cli, secret_file), true,
-     "registration secret (or in the environment: REGISTRATION_SECRET)"},
-    {"--ca", "FILE", NO_COMMAND, offsetof(Cli, ca), true, "whom to trust (default: the system's authorities)"},
-    {"--name", "NAME", NO_COMMAND, offsetof(Cli, name), true, "name of this collector (default: from the settings)"},
-    {"--hostname", "NAME", NO_COMMAND, offsetof(Cli, hostname), true, "name of this host (default: from the settings)"},
-    {"--region", "REGION", NO_COMMAND, offsetof(Cli, region), true, "where it is"},
-    {"--state-dir", "DIR", NO_COMMAND, offsetof(Cli, state_dir), true,
-     "where the identity goes (default: from the settings)"},
+    {"--config", "FILE", "settings (default: /etc/pganalytics/collector.toml)", offsetof(Cli, config), NO_COMMAND,
+     false},
+    {"--verbose", NULL, "log more", offsetof(Cli, verbose), NO_COMMAND, false},
+    {"--validate", NULL, "check settings and certificates, print one line a fault; connects nowhere", NO_VALUE,
+     CLI_VALIDATE, false},
+    {"--dry-run", NULL, "read every server once, print the batch and what it costs; sends nothing", NO_VALUE,
+     CLI_DRY_RUN, false},
+    {"--version", NULL, "print versions", NO_VALUE, CLI_VERSION, false},
+    {"--help", NULL, "print this", NO_VALUE, CLI_HELP, false},
+    {"--api", "URL", "the backend, for example https://api.example.com", offsetof(Cli, api), NO_COMMAND, true},
+    {"--secret-file", "FILE", "registration secret (or in the environment: REGISTRATION_SECRET)",
+     offsetof(Cli, secret_file), NO_COMMAND, true},
+    {"--ca", "FILE", "whom to trust (default: the system's authorities)", offsetof(Cli, ca), NO_COMMAND, true},
+    {"--name", "NAME", "name of this collector (default: from the settings)", offsetof(Cli, name), NO_COMMAND, true},
+    {"--hostname", "NAME", "name of this host (default: from the settings)", offsetof(Cli, hostname), NO_COMMAND, true},
+    {"--region", "REGION", "where it is", offsetof(Cli, region), NO_COMMAND, true},
+    {"--state-dir", "DIR", "where the identity goes (default: from the settings)", offsetof(Cli, state_dir), NO_COMMAND,
+     true},
 };
 
 static const char HELP_HEAD[] =
@@ -165,30 +166,45 @@ int cli_parse(int argc, char *const *argv, Cli *ret, Err *reterr)
     return check_combination(ret, first_of_register, reterr);
 }
 
+void cli_print(FILE *out, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    (void)vfprintf(out, format, args); /* a closed terminal is nobody to tell; what matters is flushed and checked */
+    va_end(args);
+}
+
+void cli_print_error(const Err *err)
+{
+    cli_print(stderr, "pganalytics: %s%s%s%s\n", err->detail, err->hint[0] ? " (" : "", err->hint,
+              err->hint[0] ? ")" : "");
+}
+
 static void print_options(FILE *out, bool of_register)
 {
     for (size_t i = 0; i < ARRAY_LENGTH(OPTIONS); i++) {
-        if (OPTIONS[i].of_register != of_register)
+        const CliOption *o = &OPTIONS[i];
+        if (o->of_register != of_register)
             continue;
-        int written = fprintf(out, "  %s%s%s", OPTIONS[i].name, OPTIONS[i].value ? " " : "",
-                              OPTIONS[i].value ? OPTIONS[i].value : "");
-        fprintf(out, "%*s%s\n", written < 24 ? 24 - written : 1, "", OPTIONS[i].help);
+        _cleanup_buf_ Buf name = BUF_INIT;
+        buf_printf(&name, "%s %s", o->name, o->value ? o->value : "");
+        cli_print(out, "  %-22s %s\n", buf_cstr(&name), o->help);
     }
 }
 
 void cli_print_help(FILE *out)
 {
-    fputs(HELP_HEAD, out);
+    cli_print(out, "%s", HELP_HEAD);
     print_options(out, false);
-    fputs("\nregister makes a key and has it certified; the identity goes to the state directory:\n", out);
+    cli_print(out, "\nregister makes a key and has it certified; the identity goes to the state directory:\n");
     print_options(out, true);
-    fputs(HELP_TAIL, out);
+    cli_print(out, "%s", HELP_TAIL);
 }
 
 void cli_print_version(FILE *out)
 {
     int pq = PQlibVersion();
-    fprintf(out, "pganalytics %s (commit %s)\n", COLLECTOR_VERSION, PGA_COMMIT);
-    fprintf(out, "libpq %d.%d, %s, libcurl %s, zstd %s\n", pq / 10000, pq % 10000, OpenSSL_version(OPENSSL_VERSION),
-            curl_version_info(CURLVERSION_NOW)->version, ZSTD_versionString());
+    cli_print(out, "pganalytics %s (commit %s)\n", COLLECTOR_VERSION, PGA_COMMIT);
+    cli_print(out, "libpq %d.%d, %s, libcurl %s, zstd %s\n", pq / 10000, pq % 10000, OpenSSL_version(OPENSSL_VERSION),
+              curl_version_info(CURLVERSION_NOW)->version, ZSTD_versionString());
 }

@@ -34,3 +34,6 @@ typedef struct Cli {
 int cli_parse(int argc, char *const *argv, Cli *ret, Err *reterr) MUST_CHECK;
 void cli_print_help(FILE *out);
 void cli_print_version(FILE *out);
+/* For people: what cannot be written is nobody's loss. */
+void cli_print(FILE *out, const char *format, ...) PRINTF_LIKE(2, 3);
+void cli_print_error(const Err *err); /* on standard error, with its hint */

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "collector/batch.h"
+#include "collector/cli.h"
 #include "collector/session.h"
 
 typedef struct DryRun {
@@ -48,34 +49,34 @@ static size_t take_reading(void *arg, const Reading *reading)
 static void print_family(const FamilyState *f)
 {
     if (!f->available) {
-        fprintf(stderr, "  %-28s not there: %s\n", f->family->name,
-                f->reason ? f->reason : "the server is not connected");
+        cli_print(stderr, "  %-28s not there: %s\n", f->family->name,
+                  f->reason ? f->reason : "the server is not connected");
         return;
     }
     if (f->runs == 0)
         return;
-    fprintf(stderr, "  %-28s %8" PRIu64 " %10" PRIu64 " %10.1f", f->family->name, f->rows, f->bytes,
-            (double)f->cost / (double)USEC_PER_MSEC);
+    cli_print(stderr, "  %-28s %8" PRIu64 " %10" PRIu64 " %10.1f", f->family->name, f->rows, f->bytes,
+              (double)f->cost / (double)USEC_PER_MSEC);
     if (f->last_error.code != ERR_NONE)
-        fprintf(stderr, "  failed: %s%s%s", f->last_error.detail, f->last_error.hint[0] ? ": " : "",
-                f->last_error.hint);
+        cli_print(stderr, "  failed: %s%s%s", f->last_error.detail, f->last_error.hint[0] ? ": " : "",
+                  f->last_error.hint);
     if (f->truncated)
-        fprintf(stderr, "  more rows than are read");
-    fputc('\n', stderr);
+        cli_print(stderr, "  more rows than are read");
+    cli_print(stderr, "\n");
 }
 
 static void print_report(const DryRun *d)
 {
-    fprintf(stderr, "server %s\n", d->server->name);
+    cli_print(stderr, "server %s\n", d->server->name);
     if (d->err.code != ERR_NONE)
-        fprintf(stderr, "  cannot be read: %s%s%s\n", d->err.detail, d->err.hint[0] ? ": " : "", d->err.hint);
-    fprintf(stderr, "  %-28s %8s %10s %10s\n", "family", "rows", "bytes", "SQL ms");
+        cli_print(stderr, "  cannot be read: %s%s%s\n", d->err.detail, d->err.hint[0] ? ": " : "", d->err.hint);
+    cli_print(stderr, "  %-28s %8s %10s %10s\n", "family", "rows", "bytes", "SQL ms");
     const FamilyState *f;
     for (size_t i = 0; (f = session_family_at(d->session, i)); i++)
         print_family(f);
     const char *advice;
     for (size_t i = 0; (advice = session_advice_at(d->session, i)); i++)
-        fprintf(stderr, "  advice: %s\n", advice);
+        cli_print(stderr, "  advice: %s\n", advice);
 }
 
 /* 0 read, 1 not. */
@@ -113,7 +114,7 @@ int dry_run(const char *config)
     for (size_t i = 0; i < settings->server_count; i++)
         failed |= run_server(settings, &settings->servers[i]);
     if (fflush(stdout) != 0) {
-        fprintf(stderr, "pganalytics: writing standard output failed\n");
+        cli_print(stderr, "pganalytics: writing standard output failed\n");
         return 1;
     }
     return failed;

@@ -342,6 +342,15 @@ static bool load_row(Generation *g, size_t row, Slice *bytes)
     return true;
 }
 
+static bool load_rows(Generation *g, Slice *bytes)
+{
+    for (size_t row = 0; row < g->row_count; row++) {
+        if (!load_row(g, row, bytes))
+            return false;
+    }
+    return true;
+}
+
 static int damaged(Err *reterr)
 {
     return err_set(reterr, ERR_CORRUPT, "the saved reading is damaged");
@@ -362,16 +371,16 @@ int generation_load(Generation **ret, Slice *bytes, Err *reterr)
     if (!generation_get_number(bytes, &row_count) || row_count > bytes->len / (9 + column_count))
         return damaged(reterr);
 
-    _cleanup_(generation_freep) Generation *g = allocate((size_t)column_count, (size_t)row_count);
+    Generation *g = allocate((size_t)column_count, (size_t)row_count);
     g->epoch = text_dup(epoch);
     g->wall = (Usec)wall;
     g->monotonic = GENERATION_MONOTONIC_UNKNOWN;
     for (size_t i = 0; i < column_count; i++)
         g->columns[i] = text_dup(names[i]);
-    for (size_t row = 0; row < row_count; row++) {
-        if (!load_row(g, row, bytes))
-            return damaged(reterr);
+    if (!load_rows(g, bytes)) {
+        generation_free(g);
+        return damaged(reterr);
     }
-    *ret = TAKE_PTR(g);
+    *ret = g;
     return 0;
 }

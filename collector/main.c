@@ -26,8 +26,7 @@ int main(int argc, char **argv)
     Cli cli;
     Err err = ERR_INIT;
     if (cli_parse(argc, argv, &cli, &err) < 0) {
-        fprintf(stderr, "pganalytics: %s%s%s%s\n", err.detail, err.hint[0] ? " (" : "", err.hint,
-                err.hint[0] ? ")" : "");
+        cli_print_error(&err);
         return 2;
     }
     keep_memory_small();

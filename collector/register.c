@@ -12,8 +12,7 @@ enum { SECRET_FILE_MAX = 4096 };
 
 static int complain_about(const Err *err, int status)
 {
-    fprintf(stderr, "pganalytics: %s%s%s%s\n", err->detail, err->hint[0] ? " (" : "", err->hint,
-            err->hint[0] ? ")" : "");
+    cli_print_error(err);
     return status;
 }
 
@@ -81,10 +80,11 @@ int register_run(const Cli *cli)
     options.name = first_of(cli->name, s ? s->id : NULL, options.hostname);
     Identity identity = {0};
     int r = enrol_register(&options, &identity, &err);
-    explicit_bzero(secret.ptr, secret.len);
+    if (secret.len)
+        explicit_bzero(secret.ptr, secret.len);
     if (r < 0)
         return complain_about(&err, 1);
-    printf("registered as %s; the identity is in %s\n", identity.collector_id, options.state_dir);
+    cli_print(stdout, "registered as %s; the identity is in %s\n", identity.collector_id, options.state_dir);
     identity_done(&identity);
     return 0;
 }

@@ -42,7 +42,7 @@ struct Session {
     SystemHost host;
     FamilyState *families;
     size_t family_count;
-    const FamilyColumn **host_columns; /* of all host families, one behind the other */
+    Arena *columns_arena; /* of the host families, as the others have theirs in facts_arena */
     Schedule host_schedule;
     Schedule server_schedule;
     Rows rows;
@@ -78,13 +78,12 @@ static bool is_readable(const Session *s, const Family *f)
     return s->options.server->local && system_source_find(f->name);
 }
 
-static void resolve_host_family(Session *s, FamilyState *state, size_t *column_at)
+static void resolve_host_family(Session *s, FamilyState *state)
 {
     const Family *f = state->family;
-    const FamilyColumn **columns = s->host_columns + *column_at;
+    const FamilyColumn **columns = arena_alloc(s->columns_arena, f->column_count * sizeof(void *));
     for (size_t i = 0; i < f->column_count; i++)
         columns[i] = &f->columns[i];
-    *column_at += f->column_count;
     state->available = true;
     state->resolved = (ResolvedFamily){
         .family = f, .columns = columns, .column_count = f->column_count, .label_count = f->label_count};
@@ -93,10 +92,9 @@ static void resolve_host_family(Session *s, FamilyState *state, size_t *column_a
 static void add_families(Session *s)
 {
     const Catalog *catalog = s->options.settings->catalog;
-    size_t count = catalog_count(catalog), column_at = 0;
+    size_t count = catalog_count(catalog);
     s->families = calloc(count + 1, sizeof(*s->families));
-    s->host_columns = calloc(count * FAMILY_COLUMNS_MAX + 1, sizeof(*s->host_columns));
-    if (!s->families || !s->host_columns)
+    if (!s->families)
         abort();
     for (size_t i = 0; i < count; i++) {
         const Family *f = catalog_at(catalog, i);
@@ -110,7 +108,7 @@ static void add_families(Session *s)
         bool is_host = f->scope == FAMILY_SCOPE_HOST;
         state->entry = schedule_add(is_host ? &s->host_schedule : &s->server_schedule, state->interval);
         if (is_host)
-            resolve_host_family(s, state, &column_at);
+            resolve_host_family(s, state);
     }
 }
 
@@ -122,6 +120,7 @@ Session *session_new(const SessionOptions *options, Usec now)
     s->options = *options;
     s->host.root = options->system_root ? options->system_root : "";
     s->facts_arena = arena_new(0);
+    s->columns_arena = arena_new(0);
     Usec interval = options->settings->interval;
     s->statement_timeout = interval < STATEMENT_TIMEOUT_MIN   ? STATEMENT_TIMEOUT_MIN
                            : interval > STATEMENT_TIMEOUT_MAX ? STATEMENT_TIMEOUT_MAX
@@ -140,7 +139,7 @@ Session *session_free(Session *s)
         return NULL;
     session_close(s);
     free(s->families);
-    free((void *)s->host_columns);
+    arena_free(s->columns_arena);
     schedule_done(&s->host_schedule);
     schedule_done(&s->server_schedule);
     rows_done(&s->rows);

@@ -6,20 +6,16 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "collector/cli.h"
 #include "collector/credentials.h"
 
 enum { EXPIRY_WARNING_DAYS = 30 };
-
-static void print_err(const Err *err)
-{
-    fprintf(stderr, "%s%s%s%s\n", err->detail, err->hint[0] ? " (" : "", err->hint, err->hint[0] ? ")" : "");
-}
 
 static void check_key_mode(const Credentials *c)
 {
     struct stat info;
     if (c->key_file && stat(c->key_file, &info) == 0 && (info.st_mode & (S_IRGRP | S_IROTH | S_IWGRP | S_IWOTH)))
-        printf("warning: %s is open to others: chmod 600 %s\n", c->key_file, c->key_file);
+        cli_print(stdout, "warning: %s is open to others: chmod 600 %s\n", c->key_file, c->key_file);
 }
 
 /* 0 in order, 1 a fault. Not being registered yet is no fault of the file. */
@@ -30,19 +26,19 @@ static int check_credentials(const Settings *settings)
     if (credentials_load(&c, settings, &err) < 0) {
         bool not_registered = err.code == ERR_CONFIG;
         if (not_registered)
-            printf("warning: %s (%s)\n", err.detail, err.hint);
+            cli_print(stdout, "warning: %s (%s)\n", err.detail, err.hint);
         else
-            print_err(&err);
+            cli_print_error(&err);
         return not_registered ? 0 : 1;
     }
     int64_t days_left;
     int r = credentials_check(&c, clock_wall(), &days_left, &err);
     check_key_mode(&c);
     if (r < 0)
-        print_err(&err);
+        cli_print_error(&err);
     else if (days_left != INT64_MAX)
-        printf("%s: %s is valid for %" PRId64 " more days\n",
-               days_left < EXPIRY_WARNING_DAYS ? "warning" : "certificate", c.cert_file, days_left);
+        cli_print(stdout, "%s: %s is valid for %" PRId64 " more days\n",
+                  days_left < EXPIRY_WARNING_DAYS ? "warning" : "certificate", c.cert_file, days_left);
     credentials_done(&c);
     return r < 0;
 }
@@ -55,13 +51,15 @@ static void print_summary(const char *config, const Settings *settings)
         families += settings_family(settings, catalog_at(settings->catalog, i), &interval);
     }
     for (size_t i = 0; i < settings->server_count; i++)
-        printf("server: %s (%s)\n", settings->servers[i].name,
-               settings->servers[i].local ? "on this host, with its system metrics" : "remote");
+        cli_print(stdout, "server: %s (%s)\n", settings->servers[i].name,
+                  settings->servers[i].local ? "on this host, with its system metrics" : "remote");
     if (!settings_verify(settings))
-        printf("warning: verify_ssl is false: the backend's certificate is not checked, anyone on the way can read and "
-               "change what is sent\n");
-    printf("%s: in order: %zu server%s, %zu metric families\n", config, settings->server_count,
-           settings->server_count == 1 ? "" : "s", families);
+        cli_print(
+            stdout,
+            "warning: verify_ssl is false: the backend's certificate is not checked, anyone on the way can read and "
+            "change what is sent\n");
+    cli_print(stdout, "%s: in order: %zu server%s, %zu metric families\n", config, settings->server_count,
+              settings->server_count == 1 ? "" : "s", families);
 }
 
 int validate_run(const char *config)

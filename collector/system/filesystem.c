@@ -80,7 +80,7 @@ static int read_filesystems(SystemHost *host, Rows *rows, Err *reterr)
     if (r < 0)
         return r;
 
-    Slice devices[FILESYSTEM_ROWS_MAX];
+    Slice devices[FILESYSTEM_ROWS_MAX] = {{0}};
     _cleanup_buf_ Buf mount_point = BUF_INIT;
     Slice rest = buf_slice(&text), line, device, directory, type;
     while (rows->row_count < FILESYSTEM_ROWS_MAX && procfs_next_line(&rest, &line)) {
