@@ -155,7 +155,7 @@ static bool parse_segment_name(Slice name, uint64_t *ret)
     for (size_t i = 0; i < SEGMENT_DIGITS; i++)
         if (name.ptr[i] < '0' || name.ptr[i] > '9')
             return false;
-    return slice_to_uint64(slice_from(name.ptr, SEGMENT_DIGITS), ret) && *ret > 0 && *ret <= INT64_MAX;
+    return slice_to_uint64(slice_from(name.ptr, SEGMENT_DIGITS), ret) && *ret > 0 && *ret <= SPOOL_SEQUENCE_MAX;
 }
 
 static void closedirp(DIR **d)

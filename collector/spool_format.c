@@ -13,7 +13,7 @@ static const char record_magic[] = "PGAr";
 static const char record_end_mark[] = "PGAe"; /* never ends in a zero byte, whichever bit flips: S9 relies on it */
 static const char head_magic[] = "PGAh";
 
-enum { MAGIC_SIZE = 4, SEQUENCE_MAX_BITS = 63 };
+enum { MAGIC_SIZE = 4 };
 
 static uint32_t read_u32le(Slice bytes, size_t offset)
 {
@@ -109,7 +109,7 @@ SpoolDecoded spool_segment_header_decode(Slice bytes, SpoolSegmentHeader *ret, u
         .dropped = read_u64le(bytes, 32),
         .made = (Usec)read_u64le(bytes, 40),
     };
-    return SPOOL_DECODED;
+    return ret->first_sequence > 0 && ret->first_sequence <= SPOOL_SEQUENCE_MAX ? SPOOL_DECODED : SPOOL_DECODE_DAMAGED;
 }
 
 void spool_head_encode(const SpoolHead *head, Buf *out)
@@ -141,7 +141,10 @@ SpoolDecoded spool_head_decode(Slice bytes, SpoolHead *ret, uint32_t *ret_versio
         .emptied = read_u64le(bytes, 40),
         .id = read_id(bytes, 48),
     };
-    return SPOOL_DECODED;
+    return ret->acknowledged <= SPOOL_SEQUENCE_MAX && ret->newest_first <= SPOOL_SEQUENCE_MAX &&
+                   ret->emptied <= SPOOL_SEQUENCE_MAX
+               ? SPOOL_DECODED
+               : SPOOL_DECODE_DAMAGED;
 }
 
 static uint32_t crc_of_id(SpoolUuid id)
@@ -161,9 +164,10 @@ void spool_record_encode(SpoolUuid id, const SpoolRecord *record, Slice payload,
     buf_append_u64le(out, (uint64_t)record->time);
     buf_append_u8(out, (uint8_t)record->encoding);
     append_zeros(out, 3);
-    append_checksum(out, crc_of_id(id), start);
+    const uint32_t header_checksum = crc32c(crc_of_id(id), slice_from(out->ptr + start, out->len - start));
+    buf_append_u32le(out, header_checksum);
     buf_append(out, payload);
-    append_checksum(out, crc_of_id(id), start);
+    buf_append_u32le(out, crc32c(header_checksum, payload)); /* goes on from the header's, so that it binds the two */
     buf_append(out, slice_from(record_end_mark, MAGIC_SIZE));
 }
 
@@ -178,7 +182,7 @@ bool spool_record_header_decode(SpoolUuid id, Slice bytes, SpoolRecord *ret)
     const uint32_t length = read_u32le(bytes, 4);
     const uint64_t sequence = read_u64le(bytes, 8);
     const uint8_t encoding = (uint8_t)bytes.ptr[24];
-    if (length == 0 || length > SPOOL_PAYLOAD_MAX || sequence == 0 || sequence >> SEQUENCE_MAX_BITS != 0 ||
+    if (length == 0 || length > SPOOL_PAYLOAD_MAX || sequence == 0 || sequence > SPOOL_SEQUENCE_MAX ||
         encoding >= _WIRE_ENCODING_MAX)
         return false;
     *ret = (SpoolRecord){
@@ -195,11 +199,12 @@ bool spool_record_decode(SpoolUuid id, Slice bytes, SpoolRecord *ret, Slice *ret
     if (!spool_record_header_decode(id, bytes, ret) || bytes.len != (size_t)ret->length + SPOOL_RECORD_OVERHEAD)
         return false;
 
-    const size_t checked = SPOOL_RECORD_HEADER_SIZE + ret->length;
-    if (crc32c(crc_of_id(id), slice_from(bytes.ptr, checked)) != read_u32le(bytes, checked) ||
-        memcmp(bytes.ptr + checked + 4, record_end_mark, MAGIC_SIZE) != 0)
+    const Slice payload = slice_from(bytes.ptr + SPOOL_RECORD_HEADER_SIZE, ret->length);
+    const size_t trailer = SPOOL_RECORD_HEADER_SIZE + payload.len;
+    if (crc32c(read_u32le(bytes, 28), payload) != read_u32le(bytes, trailer) ||
+        memcmp(bytes.ptr + trailer + 4, record_end_mark, MAGIC_SIZE) != 0)
         return false;
-    *ret_payload = slice_from(bytes.ptr + SPOOL_RECORD_HEADER_SIZE, ret->length);
+    *ret_payload = payload;
     return true;
 }
 

@@ -28,6 +28,9 @@ typedef struct SpoolUuid {
     uint8_t bytes[16];
 } SpoolUuid;
 
+/* Nobody gets that far by appending: a larger number is damage, however good its checksum. */
+#define SPOOL_SEQUENCE_MAX ((uint64_t)1 << 62)
+
 enum { SPOOL_UUID_TEXT_SIZE = 37 };
 SpoolUuid spool_uuid_new(void);
 void spool_uuid_format(SpoolUuid id, char ret[SPOOL_UUID_TEXT_SIZE]);
