@@ -187,7 +187,7 @@ bool probe_read_answer(Probe *p, ProbeAnswer *ret, Usec deadline)
 
 const char *probe_answer_field(const ProbeAnswer *a, const char *name)
 {
-    static char value[4096];
+    static _Thread_local char value[4096];
     size_t len = strlen(name);
     Slice rest = buf_slice(&a->head);
     while (rest.ptr) {

@@ -43,6 +43,6 @@ typedef struct ProbeAnswer {
 bool probe_read_answer(Probe *p, ProbeAnswer *ret, Usec deadline);
 /* The same with a body that is not there though a length is given (HEAD). */
 bool probe_read_head(Probe *p, ProbeAnswer *ret, Usec deadline);
-/* A field of the head; NULL when absent. Lives until the next call. */
+/* A field of the head; NULL when absent. Lives until the thread's next call. */
 const char *probe_answer_field(const ProbeAnswer *a, const char *name);
 void probe_answer_done(ProbeAnswer *a);

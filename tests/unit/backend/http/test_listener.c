@@ -620,6 +620,50 @@ static void counts_requests_by_route_and_class(void **state UNUSED)
     test_server_stop(&s);
 }
 
+enum { CLIENTS = 8, REQUESTS_EACH = 150 };
+
+/* One kept connection, bodies of its own, now and then a new connection. */
+static void *be_a_client(void *server)
+{
+    const TestServer *s = server;
+    uintptr_t wrong = 0;
+    Probe p = {.fd = -1};
+    for (int i = 0; i < REQUESTS_EACH; i++) {
+        ProbeAnswer a = {0};
+        if (i % 50 == 0) {
+            probe_close(&p);
+            (void)probe_open(&p, s->port, NULL);
+        }
+        bool sent =
+            probe_send_text(&p, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 20\r\n\r\n%10d%010d", p.fd, i);
+        _cleanup_buf_ Buf wanted = BUF_INIT;
+        buf_printf(&wanted, "%10d%010d", p.fd, i);
+        bool right = sent && probe_read_answer(&p, &a, soon()) && slice_eq(buf_slice(&a.body), buf_slice(&wanted));
+        wrong += !right;
+        probe_answer_done(&a);
+    }
+    probe_close(&p);
+    return (void *)wrong;
+}
+
+static void many_clients_on_several_io_threads_get_their_own_answers(void **state UNUSED)
+{
+    TestServer s;
+    test_server_start(&s, &(HttpListenerOptions){.io_threads = 3, .workers = 4});
+    pthread_t clients[CLIENTS];
+    for (int i = 0; i < CLIENTS; i++)
+        assert_int_equal(pthread_create(&clients[i], NULL, be_a_client, &s), 0);
+    for (int i = 0; i < CLIENTS; i++) {
+        void *wrong = NULL;
+        assert_int_equal(pthread_join(clients[i], &wrong), 0);
+        assert_null(wrong);
+    }
+    test_server_wait_metric(&s, "pganalytics_http_requests_total{method=\"POST\",route=\"/echo\",code=\"2xx\"}",
+                            CLIENTS * REQUESTS_EACH);
+    test_server_wait_metric(&s, "pganalytics_http_connections ", 0);
+    test_server_stop(&s);
+}
+
 static void a_taken_port_is_named(void **state UNUSED)
 {
     TestServer s;
@@ -660,6 +704,7 @@ int main(void)
         cmocka_unit_test(stopping_lets_requests_in_flight_end),
         cmocka_unit_test(stopping_answers_503_after_the_limit),
         cmocka_unit_test(counts_requests_by_route_and_class),
+        cmocka_unit_test(many_clients_on_several_io_threads_get_their_own_answers),
         cmocka_unit_test(a_taken_port_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
