@@ -100,6 +100,16 @@ class Truth:
         self.workload.rows = rows
         eventually(lambda: self.inserted() == self.inserted_before + rows, SETTLE_SECONDS, "the statistics lag behind")
 
+    def stored_figures(self):
+        """Increases by the API, in the same terms as server_figures()."""
+        server_id = self.server_id()
+        database = {"datname": "truth"}
+        return {
+            "xact_commit": self.api.increase(server_id, "pg_stat_database.xact_commit", database),
+            "tup_inserted": self.api.increase(server_id, "pg_stat_database.tup_inserted", database),
+            "calls": self.api.increase(server_id, "pg_stat_statements.calls", {"queryid": self.queryid(), **database}),
+        }
+
     def queryid(self):
         return str(self.server.value(
             "select queryid from pg_stat_statements s join pg_database d on d.oid = s.dbid"
@@ -120,15 +130,9 @@ def check(truth, baseline):
     truth.settle_statistics()
 
     def exact():
-        expected = {key: value - baseline[key] for key, value in server_figures(truth.server).items()}
-        server_id = truth.server_id()
-        database = {"datname": "truth"}
-        stored = {
-            "xact_commit": truth.api.increase(server_id, "pg_stat_database.xact_commit", database),
-            "tup_inserted": truth.api.increase(server_id, "pg_stat_database.tup_inserted", database),
-            "calls": truth.api.increase(server_id, "pg_stat_statements.calls", {"queryid": truth.queryid(), **database}),
-        }
-        assert stored == expected, f"stored {stored}, happened {expected}"
+        happened = difference(server_figures(truth.server), baseline["server"])
+        stored = difference(truth.stored_figures(), baseline["stored"])
+        assert stored == happened, f"stored {stored}, happened {happened}"
         return True
 
     eventually(exact, SETTLE_SECONDS, "the store never agreed with the server")
@@ -136,22 +140,26 @@ def check(truth, baseline):
     truth.backend.check_log()
 
 
+def difference(now, before):
+    return {key: now[key] - before[key] for key in now}
+
+
 def begin(truth):
-    """The figures that the first stored reading has seen: nothing moves until it is stored."""
+    """Figures of the server and of the store that belong together: nothing moves until readings of it are stored."""
     truth.workload.insert(1, 1)
     truth.settle_statistics()
-    baseline = server_figures(truth.server)
+    figures = server_figures(truth.server)
     at = truth.stored_count()
     eventually(lambda: truth.stored_count() >= at + 2, SETTLE_SECONDS, "no reading was stored")
-    assert server_figures(truth.server) == baseline
-    return baseline
+    assert server_figures(truth.server) == figures
+    return {"server": figures, "stored": truth.stored_figures()}
 
 
 def test_a_known_workload_gives_exactly_its_increases(truth):
     baseline = begin(truth)
     truth.workload.insert(200, 5)
     check(truth, baseline)
-    assert server_figures(truth.server)["tup_inserted"] - baseline["tup_inserted"] == 1000
+    assert server_figures(truth.server)["tup_inserted"] - baseline["server"]["tup_inserted"] == 1000
 
 
 def test_across_a_collector_restart(truth):
