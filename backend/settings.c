@@ -200,9 +200,8 @@ static void check_key_pair(Check *c, const char *cert_file, const char *key_file
     Err err = ERR_INIT;
     if (file_read_all(cert_file, PEM_MAX, &cert, &err) < 0)
         conf_keys_fault(&keys, c->s, cert_member, c->file, c->diags, err.hint, "%s", err.detail);
-    else if (file_read_all(key_file, PEM_MAX, &key, &err) < 0)
-        conf_keys_fault(&keys, c->s, key_member, c->file, c->diags, err.hint, "%s", err.detail);
-    else if (tls_cert_check_key(buf_slice(&cert), buf_slice(&key), &err) < 0)
+    else if (file_read_all(key_file, PEM_MAX, &key, &err) < 0 ||
+             tls_cert_check_key(buf_slice(&cert), buf_slice(&key), &err) < 0)
         conf_keys_fault(&keys, c->s, key_member, c->file, c->diags, err.hint, "%s", err.detail);
     if (key.ptr)
         sodium_memzero(key.ptr, key.len);

@@ -2,6 +2,8 @@
 /* Shared parts of the handlers: see api.h. */
 #include "backend/api/api.h"
 
+#include <ctype.h>
+
 static const Usec range_default = 3600 * USEC_PER_SEC;
 static const Usec range_max = (Usec)400 * 24 * 3600 * USEC_PER_SEC;
 
@@ -99,7 +101,7 @@ static bool is_uuid(Slice s)
     if (s.len != sizeof shape - 1)
         return false;
     for (size_t i = 0; i < s.len; i++) {
-        bool fits = shape[i] == '-' ? s.ptr[i] == '-' : memchr("0123456789abcdefABCDEF", s.ptr[i], 22) != NULL;
+        bool fits = shape[i] == '-' ? s.ptr[i] == '-' : isxdigit((unsigned char)s.ptr[i]) != 0;
         if (!fits)
             return false;
     }

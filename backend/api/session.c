@@ -133,7 +133,7 @@ static int check_throttle(HttpRequest *r, const Slice keys[2], Usec now, Err *re
         Usec wait;
         if (!throttle_is_blocked(r->backend->auth->throttle, keys[i], now, &wait))
             continue;
-        long long seconds = (long long)(wait / USEC_PER_SEC + 1);
+        long long seconds = wait / USEC_PER_SEC + 1;
         http_request_add_header(r, "Retry-After", arena_printf(r->arena, "%lld", seconds));
         auth_count_refusal(ERR_TOO_MANY_REQUESTS);
         return err_set(reterr, ERR_TOO_MANY_REQUESTS, "too many failed logins; wait %lld s", seconds);

@@ -78,9 +78,11 @@ static int check_registration(HttpRequest *r, Err *reterr)
     const char *secret = http_request_header(r, "X-Registration-Secret");
     Usec now = clock_monotonic(), wait;
 
-    if (throttle_is_blocked(auth->throttle, key, now, &wait))
+    if (throttle_is_blocked(auth->throttle, key, now, &wait)) {
+        long long seconds = wait / USEC_PER_SEC + 1;
         return err_set(reterr, ERR_TOO_MANY_REQUESTS, "too many wrong registration secrets from %s; wait %lld s",
-                       r->remote_address, (long long)(wait / USEC_PER_SEC + 1));
+                       r->remote_address, seconds);
+    }
     if (!secret)
         return err_set(reterr, ERR_UNAUTHENTICATED, "header X-Registration-Secret is missing");
     if (!auth_secret_eq(slice_cstr(secret), auth->registration_secret)) {

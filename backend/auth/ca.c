@@ -6,6 +6,7 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
+#include <sodium.h>
 
 #include "lib/base/log.h"
 #include "lib/base/random.h"
@@ -203,12 +204,13 @@ static void hex_append(Buf *out, const void *bytes, size_t length)
 
 static int hex_read(Slice text, Buf *ret, Err *reterr)
 {
-    for (size_t i = 0; i + 1 < text.len; i += 2) {
-        unsigned byte;
-        if (sscanf((const char[]){text.ptr[i], text.ptr[i + 1], '\0'}, "%2x", &byte) != 1)
-            return err_set(reterr, ERR_CORRUPT, "stored secret %s is not hexadecimal", secret_name);
-        buf_append_u8(ret, (uint8_t)byte);
-    }
+    size_t bytes = 0;
+
+    buf_reserve(ret, text.len / 2);
+    if (sodium_hex2bin((unsigned char *)ret->ptr + ret->len, text.len / 2, text.ptr, text.len, NULL, &bytes, NULL) != 0)
+        return err_set(reterr, ERR_CORRUPT, "stored secret %s is not hexadecimal", secret_name);
+    ret->len += bytes;
+    ret->ptr[ret->len] = '\0';
     return 0;
 }
 

@@ -123,7 +123,7 @@ static int bind_socket(const HttpListenerOptions *o, int *ret_fd, Err *reterr)
 
 static uint16_t bound_port(int fd)
 {
-    struct sockaddr_storage address;
+    struct sockaddr_storage address = {0};
     socklen_t len = sizeof address;
     if (getsockname(fd, (struct sockaddr *)&address, &len) < 0)
         return 0;
@@ -286,7 +286,7 @@ static bool wait_zero(_Atomic size_t *count, Usec deadline)
     while (atomic_load(count) > 0) {
         if (clock_monotonic() >= deadline)
             return false;
-        (void)nanosleep(&pause, NULL);
+        (void)nanosleep(&pause, NULL); /* allowed: see above, and it has a deadline */
     }
     return true;
 }

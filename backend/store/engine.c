@@ -13,10 +13,10 @@ static const StorageEngine *const ENGINES[] = {
 
 const StorageEngine *engine_choose(PgConn *c)
 {
-    size_t i = 0;
-    while (!ENGINES[i]->fits(c)) /* the last one fits always */
-        i++;
-    return ENGINES[i];
+    for (size_t i = 0; i + 1 < ARRAY_LENGTH(ENGINES); i++)
+        if (ENGINES[i]->fits(c))
+            return ENGINES[i];
+    return ENGINES[ARRAY_LENGTH(ENGINES) - 1]; /* fits always */
 }
 
 void engine_format_day(int64_t day, char ret[ENGINE_DAY_SIZE])
