@@ -232,7 +232,7 @@ static int descend_dotted(TomlParser *p, TomlTable **table, Slice key, TomlPlace
 
 static int parse_key_value(TomlParser *p, TomlTable *table)
 {
-    Slice key;
+    Slice key = SLICE_NULL;
     TomlPlace place;
     int r = parse_key_part(p, &key, &place);
     if (r < 0)
@@ -433,7 +433,7 @@ static int parse_header(TomlParser *p, TomlTable **ret_table)
     p->at += is_array ? 2 : 1;
 
     TomlTable *table = p->doc->root;
-    Slice key;
+    Slice key = SLICE_NULL;
     TomlPlace place;
     int r = parse_key_part(p, &key, &place);
     if (r < 0)

@@ -134,7 +134,7 @@ static int fail_unclosed(TomlParser *p, int quote)
 
 int toml_parse_string(TomlParser *p, Slice *ret)
 {
-    int quote = *p->at++;
+    int quote = (unsigned char)*p->at++;
     buf_clear(&p->scratch);
     for (;;) {
         take_run(p, quote);
@@ -166,7 +166,7 @@ static bool take_quotes(TomlParser *p, int quote)
 
 int toml_parse_multiline_string(TomlParser *p, Slice *ret)
 {
-    int quote = *p->at;
+    int quote = (unsigned char)*p->at;
     unsigned opened = p->line;
     p->at += 3;
     buf_clear(&p->scratch);

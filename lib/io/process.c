@@ -57,7 +57,7 @@ static void put_environment(StringVec *environment, char *pair)
     const char *equals = strchr(pair, '=');
     size_t key_len = equals ? (size_t)(equals - pair) + 1 : strlen(pair);
     for (size_t i = 0; i < environment->len; i++) {
-        if (strncmp(environment->items[i], pair, key_len) != 0)
+        if (!slice_starts_with(slice_cstr(environment->items[i]), slice_from(pair, key_len)))
             continue;
         environment->items[i] = pair;
         return;
