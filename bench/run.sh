@@ -9,6 +9,7 @@ mkdir -p build/bench
 export PGA_BUILD=$PWD/build/release
 export PYTHONPATH=$PWD/tests/support
 say "the push format: encode and decode"
+run_logged build/log/bench-build.log cmake --build build/release --target wire_bench
 "$PGA_BUILD/bin/wire_bench" | tee build/bench/wire.json
 say "a collection with 200 tables and 500 statements (about a minute)"
 /usr/bin/python3 bench/collector_cost.py | tee build/bench/collector.json

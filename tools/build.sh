@@ -12,7 +12,9 @@ case "$preset" in
 esac
 say "building the programs ($preset)"
 run_logged "build/log/configure-$preset.log" cmake --preset "$preset"
-run_logged "build/log/build-$preset.log" cmake --build "build/$preset"
+target=all
+if [ "$preset" = release ]; then target=programs; fi
+run_logged "build/log/build-$preset.log" cmake --build "build/$preset" --target "$target"
 if [ "$preset" = release ]; then
     mkdir -p build/bin
     ln -sf ../release/bin/pganalytics ../release/bin/pganalytics-api build/bin/
