@@ -38,11 +38,21 @@ HttpExchange *http_exchange_new(HttpConnection *c, const char *target)
     x->route_index = l->options.route_count;
     x->target = arena_dup(arena, slice_cstr(target));
     atomic_store(&x->holders, 1);
-    atomic_fetch_add(&l->in_flight, 1);
-    atomic_fetch_add(&l->alive, 1);
+    (void)pthread_mutex_lock(&l->counts_lock);
+    l->in_flight++;
+    l->alive++;
+    (void)pthread_mutex_unlock(&l->counts_lock);
     gauge_add(http_metrics_in_flight(l->metrics), 1);
     c->exchange = x;
     return x;
+}
+
+static void count_down(HttpListener *l, size_t *count)
+{
+    (void)pthread_mutex_lock(&l->counts_lock);
+    if (--*count == 0)
+        (void)pthread_cond_broadcast(&l->counts_changed);
+    (void)pthread_mutex_unlock(&l->counts_lock);
 }
 
 void http_exchange_unref(HttpExchange *x)
@@ -58,7 +68,7 @@ void http_exchange_unref(HttpExchange *x)
     http_request_done(&x->request);
     (void)arena_free(arena);
     free(x);
-    atomic_fetch_sub(&l->alive, 1); /* last: the listener may be freed from here on */
+    count_down(l, &l->alive); /* last: the listener may be freed from here on */
 }
 
 bool http_exchange_suspend(HttpExchange *x)
@@ -216,7 +226,7 @@ void http_exchange_complete(HttpExchange *x)
     http_connection_set_phase(c, HTTP_PHASE_IDLE, now + l->options.idle_timeout);
     x->connection = NULL;
     gauge_add(http_metrics_in_flight(l->metrics), -1);
-    atomic_fetch_sub(&l->in_flight, 1);
+    count_down(l, &l->in_flight);
     http_exchange_unref(x);
 }
 

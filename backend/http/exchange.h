@@ -124,10 +124,12 @@ struct HttpListener {
     HttpLinger lingering[HTTP_LINGER_MAX];
     size_t lingering_count;
 
-    _Atomic bool draining;     /* every answer ends its connection */
-    _Atomic size_t in_flight;  /* exchanges not completed */
-    _Atomic size_t alive;      /* exchanges not freed */
-    _Atomic size_t body_bytes; /* of exchanges not freed */
+    _Atomic bool draining; /* every answer ends its connection */
+    pthread_mutex_t counts_lock;
+    pthread_cond_t counts_changed; /* in_flight or alive became 0 */
+    size_t in_flight;              /* exchanges not completed */
+    size_t alive;                  /* exchanges not freed */
+    _Atomic size_t body_bytes;     /* of exchanges not freed */
     bool stopped;
 };
 

@@ -217,17 +217,29 @@ static int prepare(HttpListener *l, const HttpListenerOptions *options, Err *ret
     return r;
 }
 
-int http_listener_start(HttpListener **ret, const HttpListenerOptions *options, Err *reterr)
+static HttpListener *listener_new(void)
 {
-    (void)signal(SIGPIPE, SIG_IGN); /* GnuTLS writes to sockets that clients have left */
-    _cleanup_(http_listener_freep) HttpListener *l = calloc(1, sizeof *l);
+    HttpListener *l = calloc(1, sizeof *l);
     if (!l)
-        return err_set(reterr, ERR_OUT_OF_MEMORY, "listener");
+        abort();
     l->arena = arena_new(0);
     l->wake_fd = -1;
     (void)pthread_mutex_init(&l->connections_lock, NULL);
     (void)pthread_mutex_init(&l->pending_lock, NULL);
     (void)pthread_mutex_init(&l->linger_lock, NULL);
+    (void)pthread_mutex_init(&l->counts_lock, NULL);
+    pthread_condattr_t monotonic;
+    (void)pthread_condattr_init(&monotonic);
+    (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&l->counts_changed, &monotonic);
+    (void)pthread_condattr_destroy(&monotonic);
+    return l;
+}
+
+int http_listener_start(HttpListener **ret, const HttpListenerOptions *options, Err *reterr)
+{
+    (void)signal(SIGPIPE, SIG_IGN); /* GnuTLS writes to sockets that clients have left */
+    _cleanup_(http_listener_freep) HttpListener *l = listener_new();
 
     int fd = -1;
     int r = prepare(l, options, reterr);
@@ -278,17 +290,19 @@ void http_listener_write_metrics(HttpListener *l, Buf *out)
     http_metrics_write(l->metrics, out);
 }
 
-/* Waits until *@count is 0, at most until @deadline. Only at the end of the program: looking again every 2 ms spares a
- * condition variable whose last signal could come after the listener is gone. */
-static bool wait_zero(_Atomic size_t *count, Usec deadline)
+/* Waits until *@count is 0, at most until @deadline. */
+static bool wait_zero(HttpListener *l, const size_t *count, Usec deadline)
 {
-    const struct timespec pause = {.tv_nsec = 2000000};
-    while (atomic_load(count) > 0) {
-        if (clock_monotonic() >= deadline)
-            return false;
-        (void)nanosleep(&pause, NULL); /* allowed: see above, and it has a deadline */
+    const struct timespec until = {.tv_sec = deadline / USEC_PER_SEC, .tv_nsec = deadline % USEC_PER_SEC * 1000};
+    (void)pthread_mutex_lock(&l->counts_lock);
+    int r = 0;
+    while (*count > 0 && r != ETIMEDOUT) {
+        r = deadline == USEC_NEVER ? pthread_cond_wait(&l->counts_changed, &l->counts_lock)
+                                   : pthread_cond_timedwait(&l->counts_changed, &l->counts_lock, &until);
     }
-    return true;
+    bool zero = *count == 0;
+    (void)pthread_mutex_unlock(&l->counts_lock);
+    return zero;
 }
 
 static void close_pending(HttpListener *l)
@@ -307,13 +321,12 @@ void http_listener_stop(HttpListener *l, Usec limit)
     if (l->daemon) {
         atomic_store(&l->draining, true);
         MHD_socket listening = MHD_quiesce_daemon(l->daemon);
-        if (!wait_zero(&l->in_flight, clock_monotonic() + limit))
-            log_warn("requests are still in flight: they are answered 503",
-                     log_int("requests", (int64_t)atomic_load(&l->in_flight)));
+        if (!wait_zero(l, &l->in_flight, clock_monotonic() + limit))
+            log_warn("requests are still in flight: they are answered 503");
         close_pending(l);
-        if (!wait_zero(&l->in_flight, clock_monotonic() + USEC_PER_SEC))
+        if (!wait_zero(l, &l->in_flight, clock_monotonic() + USEC_PER_SEC))
             http_watchdog_shut_all(l);
-        (void)wait_zero(&l->in_flight, USEC_NEVER); /* their sockets are shut: it does not take long */
+        (void)wait_zero(l, &l->in_flight, USEC_NEVER); /* their sockets are shut: it does not take long */
         MHD_stop_daemon(l->daemon);
         l->daemon = NULL;
         if (listening != MHD_INVALID_SOCKET)
@@ -328,7 +341,7 @@ HttpListener *http_listener_free(HttpListener *l)
     if (!l)
         return NULL;
     http_listener_stop(l, USEC_PER_SEC);
-    (void)wait_zero(&l->alive, USEC_NEVER);
+    (void)wait_zero(l, &l->alive, USEC_NEVER);
     (void)http_router_free(l->router);
     (void)http_metrics_free(l->metrics);
     (void)http_trust_free(l->trust);
@@ -337,6 +350,8 @@ HttpListener *http_listener_free(HttpListener *l)
     (void)pthread_mutex_destroy(&l->connections_lock);
     (void)pthread_mutex_destroy(&l->pending_lock);
     (void)pthread_mutex_destroy(&l->linger_lock);
+    (void)pthread_cond_destroy(&l->counts_changed);
+    (void)pthread_mutex_destroy(&l->counts_lock);
     (void)arena_free(l->arena);
     free(l);
     return NULL;
