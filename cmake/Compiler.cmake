@@ -28,6 +28,7 @@ add_compile_options(
   -Wpointer-arith -Wvla -Wundef
   -Wimplicit-fallthrough
   "-fmacro-prefix-map=${CMAKE_SOURCE_DIR}/=" # __FILE__ is a path in the tree, not on the builder's disk
+  -Werror=implicit-function-declaration -Werror=int-conversion # never only a warning
   -fno-common -fno-omit-frame-pointer)
 if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
   add_compile_options(-Wduplicated-cond -Wduplicated-branches -Wlogical-op)
