@@ -39,6 +39,7 @@ create or replace function pganalytics.counter_series(
 returns table (labels jsonb, total double precision, points text, found bigint)
 language plpgsql stable
 set search_path = pg_catalog
+set jit = off -- compiling costs seconds here, and the backend's sessions are not the only ones
 as $$
 declare
     v_first     bigint := p_from / p_step * p_step;
@@ -136,6 +137,7 @@ create or replace function pganalytics.gauge_series(
 returns table (labels jsonb, points text, found bigint)
 language plpgsql stable
 set search_path = pg_catalog
+set jit = off
 as $$
 declare
     v_first     bigint := p_from / p_step * p_step;
@@ -154,7 +156,7 @@ begin
         and r.time <= to_timestamp(v_first / 1000.0) and r.time > to_timestamp(v_first / 1000.0) - interval '25 hours';
     v_back := coalesce(v_back, to_timestamp(v_first / 1000.0) - interval '15 minutes');
     -- readings that come at twice their usual distance have stopped; values without readings hold five minutes
-    select 2 * percentile_disc(0.5) within group (order by r.interval_ms),
+    select 2 * percentile_disc(0.5) within group (order by r.interval_ms) filter (where r.interval_ms > 0),
         array_agg((date_part('epoch', r.time) * 1000)::bigint order by r.time) filter (where r.keyframe or r.gap)
     into v_hold, v_keyframes
     from pganalytics.reading r

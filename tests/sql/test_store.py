@@ -467,7 +467,7 @@ def test_the_newest_metrics_of_a_collector_come_at_once_from_months_of_data(serv
     store = Store(server)
     collector = store.add_collector()
     store.push(body(collector, [frame("pg_stat_database", ago(minutes=1), COMMITS, [["app", 5], ["web", 6]]),
-                                frame("pg_stat_wal", ago(minutes=2), ["wal_bytes"], [[7]])]))
+                                *(frame("pg_stat_wal", ago(minutes=2 + n), ["wal_bytes"], [[7 + n]]) for n in range(10))]))
     store.sql("select pganalytics.make_partitions('pganalytics', 'reading', current_date - 90, current_date), "
               "pganalytics.make_partitions('metric', 'pg_stat_wal', current_date - 90, current_date)")
     store.sql("insert into pganalytics.reading select t, s, 60000, c.collector_id, 1, f.family_id, false, false "
@@ -476,10 +476,11 @@ def test_the_newest_metrics_of_a_collector_come_at_once_from_months_of_data(serv
     store.sql("analyze pganalytics.reading")
     times = []
     for _ in range(3):
-        plan = store.one("explain (analyze, format json) select * from metrics where collector_id = %s "
-                         "order by timestamp desc limit 10", collector)
-        times.append(plan[0]["Planning Time"] + plan[0]["Execution Time"])
-    assert min(times) < 100, times
+        for condition in ("collector_id = %s", "%s is not null"):
+            plan = store.one(f"explain (analyze, format json) select * from metrics where {condition} "
+                             "order by timestamp desc limit 10", collector)
+            times.append(plan[0]["Planning Time"] + plan[0]["Execution Time"])
+    assert max(times[2:]) < 100, times  # the first ones fill caches
     rows = store.sql("select metric_name, labels, value from metrics where collector_id = %s order by timestamp desc limit 3",
                      collector)
     assert sorted(rows[:2], key=lambda row: row[2]) == [("pg_stat_database.xact_commit", {"datname": "app"}, 5.0),
