@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* The queue and the answers, with a store that is away: what is stored is proved on a real one in tests/sql. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <pthread.h>
+
+#include "backend/ingest/ingest.h"
+#include "tests/unit/backend/ingest/fixture.h"
+
+typedef struct Answers {
+    pthread_mutex_t lock;
+    unsigned unavailable;
+    unsigned other;
+} Answers;
+
+static void on_done(void *arg, const PushAnswer *answer, const Err *err)
+{
+    Answers *a = arg;
+    pthread_mutex_lock(&a->lock);
+    if (!answer && err && err->code == ERR_UNAVAILABLE)
+        a->unavailable++;
+    else
+        a->other++;
+    pthread_mutex_unlock(&a->lock);
+}
+
+static void every_push_is_answered_once_or_refused_at_once(void **state)
+{
+    (void)state;
+    _cleanup_(catalog_freep) Catalog *catalog = fixture_catalog();
+    _cleanup_(arena_freep) Arena *arena = arena_new(0);
+    _cleanup_(store_closep) Store *store = NULL;
+    Err err = ERR_INIT;
+    Answers answers = {.lock = PTHREAD_MUTEX_INITIALIZER};
+    StoreOptions options = {.conninfo = "host=/nonexistent dbname=x user=x", .catalog = catalog};
+    assert_int_equal(store_open(&store, &options, &err), 0);
+    Ingest *ingest = NULL;
+    IngestOptions ingest_options = {.store = store, .catalog = catalog, .writers = 2, .queue_batches = 4};
+    assert_int_equal(ingest_new(&ingest, &ingest_options, &err), 0);
+
+    PushBatch push = fixture_push(arena, "");
+    unsigned taken = 0;
+    unsigned refused = 0;
+    for (int i = 0; i < 500; i++) {
+        Usec deadline = i % 10 == 0 ? 0 : clock_monotonic() + 60 * USEC_PER_SEC; /* some are too late from the start */
+        err = ERR_INIT;
+        int r = ingest_push(ingest, &push, "c", deadline, on_done, &answers, &err);
+        taken += r >= 0;
+        if (r < 0)
+            assert_int_equal(err.code, ERR_TOO_MANY_REQUESTS);
+        refused += r < 0;
+    }
+    ingest_free(ingest);
+    assert_true(taken > 0);
+    assert_int_equal(taken + refused, 500);
+    assert_int_equal(answers.unavailable, taken);
+    assert_int_equal(answers.other, 0);
+}
+
+static void a_push_larger_than_the_queue_goes_through_alone(void **state)
+{
+    (void)state;
+    _cleanup_(catalog_freep) Catalog *catalog = fixture_catalog();
+    _cleanup_(arena_freep) Arena *arena = arena_new(0);
+    _cleanup_(store_closep) Store *store = NULL;
+    Err err = ERR_INIT;
+    Answers answers = {.lock = PTHREAD_MUTEX_INITIALIZER};
+    StoreOptions options = {.conninfo = "host=/nonexistent dbname=x user=x", .catalog = catalog};
+    assert_int_equal(store_open(&store, &options, &err), 0);
+    _cleanup_(ingest_freep) Ingest *ingest = NULL;
+    IngestOptions ingest_options = {.store = store, .catalog = catalog, .queue_bytes = 1};
+    assert_int_equal(ingest_new(&ingest, &ingest_options, &err), 0);
+    PushBatch push = fixture_push(arena, "");
+    assert_int_equal(ingest_push(ingest, &push, "c", clock_monotonic() + 60 * USEC_PER_SEC, on_done, &answers, &err),
+                     0);
+    ingest = ingest_free(ingest);
+    assert_int_equal(answers.unavailable, 1);
+}
+
+static void too_many_writers_are_refused(void **state)
+{
+    (void)state;
+    Ingest *ingest = NULL;
+    Err err = ERR_INIT;
+    assert_true(ingest_new(&ingest, &(IngestOptions){.writers = 1000}, &err) < 0);
+    assert_int_equal(err.code, ERR_CONFIG);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_push_is_answered_once_or_refused_at_once),
+        cmocka_unit_test(a_push_larger_than_the_queue_goes_through_alone),
+        cmocka_unit_test(too_many_writers_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
