@@ -141,6 +141,17 @@ static void test_output_as_large_as_its_buffer_may_be_fits(void **state UNUSED)
     assert_int_equal(err.code, ERR_TOO_LARGE);
 }
 
+static void test_compression_keeps_to_the_limit_of_its_buffer(void **state UNUSED)
+{
+    for (int e = 0; e < _WIRE_ENCODING_MAX; e++) {
+        _cleanup_buf_ Buf packed = BUF_INIT_LIMIT(10);
+        Err err = ERR_INIT;
+        assert_true(wire_compress((WireEncoding)e, SLICE_LIT("more than ten bytes"), &packed, &err) < 0);
+        assert_int_equal(err.code, ERR_TOO_LARGE);
+        assert_int_equal(packed.len, 0);
+    }
+}
+
 static void test_concatenated_members_are_read(void **state UNUSED)
 {
     for (int e = WIRE_GZIP; e < _WIRE_ENCODING_MAX; e++) {
@@ -284,6 +295,7 @@ int main(void)
         cmocka_unit_test(test_a_byte_more_than_the_limit_is_refused),
         cmocka_unit_test(test_limit_of_the_output_buffer_counts_too),
         cmocka_unit_test(test_output_as_large_as_its_buffer_may_be_fits),
+        cmocka_unit_test(test_compression_keeps_to_the_limit_of_its_buffer),
         cmocka_unit_test(test_concatenated_members_are_read),
         cmocka_unit_test(test_input_cut_at_every_byte_is_refused),
         cmocka_unit_test(test_every_flipped_bit_of_gzip_data_is_seen),

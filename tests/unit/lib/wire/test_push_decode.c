@@ -217,6 +217,7 @@ static const Case refused[] = {
     {FRAME("\"a\"", "[]"), ERR_BODY_INVALID, "frames[1].columns: expected an array", NULL},
     {FRAME("[]", "[]"), ERR_BODY_INVALID, "frames[1].columns: expected at least one name", NULL},
     {FRAME("[\"a\",3]", "[]"), ERR_BODY_INVALID, "frames[1].columns[1]: expected a string, found the number 3", NULL},
+    {FRAME("[null]", "[]"), ERR_BODY_INVALID, "frames[1].columns[0]: expected a string, found null", NULL},
     {FRAME("[\"a\",\"\"]", "[]"), ERR_BODY_INVALID, "frames[1].columns[1]: a name may not be empty", NULL},
     {FRAME("[\"a\",\"b\",\"a\"]", "[]"), ERR_BODY_INVALID,
      "frames[1].columns[2]: \"a\" is the name of columns[0] already", NULL},
@@ -474,6 +475,23 @@ static void test_limit_of_the_arena_is_an_answer(void **state UNUSED)
     assert_in_range(refusals, 20, 70);
 }
 
+static void test_limit_of_the_arena_anywhere_is_an_answer(void **state UNUSED)
+{
+    for (uint64_t seed = 0; seed < 10; seed++) {
+        _cleanup_(arena_freep) Arena *source = arena_new(0), *whole = arena_new(0);
+        _cleanup_buf_ Buf text = BUF_INIT;
+        PushBatch made = push_batches_random(seed, source), batch;
+        push_encode(&made, &text);
+        assert_int_equal(push_decode(buf_slice(&text), whole, &batch, NULL), 0);
+        for (size_t limit = 16; limit < arena_used_bytes(whole); limit += 16) {
+            _cleanup_(arena_freep) Arena *arena = arena_new(limit);
+            Err err = ERR_INIT;
+            assert_true(push_decode(buf_slice(&text), arena, &batch, &err) < 0);
+            assert_int_equal(err.code, ERR_TOO_LARGE);
+        }
+    }
+}
+
 static void test_batch_cut_at_every_byte_is_refused(void **state UNUSED)
 {
     for (uint64_t seed = 0; seed < 20; seed++) {
@@ -511,6 +529,7 @@ int main(void)
         cmocka_unit_test(test_more_values_than_allowed_are_refused),
         cmocka_unit_test(test_commas_in_long_texts_are_not_values),
         cmocka_unit_test(test_limit_of_the_arena_is_an_answer),
+        cmocka_unit_test(test_limit_of_the_arena_anywhere_is_an_answer),
         cmocka_unit_test(test_batch_cut_at_every_byte_is_refused),
     };
 
