@@ -187,7 +187,7 @@ static void set_request(HttpClient *c, const HttpRequest *request, Transfer *t)
 /* Runs the transfer to its end or to an abort. */
 static CURLcode perform(HttpClient *c)
 {
-    enum { POLL_MS = 1000 }; /* only a bound: what happens wakes the poll, and so does an abort */
+    enum { POLL_MS = 10000 }; /* only a bound: what happens wakes the poll, and so does an abort */
     CURLMcode m = curl_multi_add_handle(c->multi, c->easy);
     CURLcode result = CURLE_FAILED_INIT;
     for (int running = 1; m == CURLM_OK && running > 0;) {

@@ -24,6 +24,7 @@ bool comma_locale_enter(void)
     /* localedef ends with 1 for warnings: what counts is whether the locale can be had. */
     (void)run("localedef -c -i de_DE -f UTF-8 ", "/de_DE.UTF-8 >/dev/null 2>&1");
     (void)setenv("LOCPATH", directory, 1);
+    (void)uselocale(LC_GLOBAL_LOCALE); /* whatever code under test may have left behind */
     if (setlocale(LC_ALL, "de_DE.UTF-8") && strcmp(localeconv()->decimal_point, ",") == 0)
         return true;
     comma_locale_leave();

@@ -28,8 +28,16 @@ static void stays_below_its_bound(void **state)
     for (size_t i = 0; i < 6; i++)
         assert_in_range(counts[i], 800, 1200); /* 7 standard deviations */
     assert_int_equal(random_below(1), 0);
-    for (int i = 0; i < 100; i++) /* half of all 64-bit numbers are tried again here */
-        assert_true(random_below((UINT64_MAX / 2) + 2) <= (UINT64_MAX / 2) + 1);
+
+    /* A plain remainder would make the lowest third of these as likely as the rest together. */
+    const uint64_t bound = UINT64_MAX / 4 * 3;
+    unsigned low = 0;
+    for (int i = 0; i < 3000; i++) {
+        uint64_t number = random_below(bound);
+        assert_true(number < bound);
+        low += number < bound / 3;
+    }
+    assert_in_range(low, 800, 1200); /* 7 standard deviations */
 }
 
 static void makes_version_4_uuids(void **state)

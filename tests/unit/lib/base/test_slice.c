@@ -30,6 +30,7 @@ static void knows_its_ends(void **state)
     assert_true(slice_starts_with(S("abc"), S("ab")));
     assert_true(slice_starts_with(S("abc"), S("")));
     assert_false(slice_starts_with(S("a"), S("ab")));
+    assert_false(slice_starts_with(slice_from("abc", 1), S("ab"))); /* what lies behind it does not count */
     assert_true(slice_ends_with(S("abc"), S("bc")));
     assert_false(slice_ends_with(S("c"), S("bc")));
     assert_false(slice_ends_with(S("abd"), S("bc")));

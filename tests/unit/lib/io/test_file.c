@@ -73,7 +73,6 @@ static void replaces_content_and_mode(void **state)
     Err e = ERR_INIT;
     _cleanup_buf_ Buf path = scratch_path(&scratch, "f");
     _cleanup_buf_ Buf temp = scratch_path(&scratch, "f.tmp");
-    scratch_write(temp.ptr, SLICE_LIT("left behind by a crash, and longer than the content"));
     mode_t before = umask(077);
     assert_ok(file_write_atomic(path.ptr, 0644, SLICE_LIT("one"), &e), &e);
     (void)umask(before);
@@ -81,6 +80,7 @@ static void replaces_content_and_mode(void **state)
     struct stat st;
     assert_int_equal(stat(path.ptr, &st), 0);
     assert_int_equal(st.st_mode & 0777, 0644);
+    scratch_write(temp.ptr, SLICE_LIT("left behind by a crash, longer than the content, and for all to read"));
     assert_ok(file_write_atomic(path.ptr, 0600, SLICE_LIT(""), &e), &e);
     assert_content(path.ptr, "");
     assert_int_equal(stat(path.ptr, &st), 0);

@@ -46,6 +46,10 @@ static void counts_descriptors(void **state)
     _cleanup_close_ int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     assert_true(fd >= 0);
     assert_true(figure("process_open_fds") == before + 1);
+    int open_fds = 0;
+    for (int i = 0; i < 1024; i++)
+        open_fds += fcntl(i, F_GETFD) >= 0;
+    assert_true(figure("process_open_fds") == open_fds);
 }
 
 static void *wait_at(void *barrier)
