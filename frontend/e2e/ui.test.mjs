@@ -26,7 +26,11 @@ const problems = [];
 before(async () => {
   assert.ok(executablePath, 'chromium is not installed: make setup installs it');
   browser = await chromium.launch({ executablePath, args: FLAGS });
-  const context = await browser.newContext({ ignoreHTTPSErrors: true, viewport: { width: 1440, height: 1100 } });
+  const context = await browser.newContext({
+    ignoreHTTPSErrors: true,
+    colorScheme: 'dark',
+    viewport: { width: 1440, height: 1100 },
+  });
   page = await context.newPage();
   page.on('pageerror', (error) => problems.push(`exception: ${error.message}`));
   page.on('console', (message) => {
@@ -67,14 +71,14 @@ test('logging in by keyboard shows the servers', async () => {
   await page.keyboard.press('Tab');
   await page.keyboard.type(API_PASSWORD);
   await page.keyboard.press('Enter');
-  await page.getByRole('heading', { name: 'Servers' }).waitFor();
-  await page.getByRole('link', { name: 'main' }).waitFor();
+  await page.getByRole('heading', { name: 'Servers', exact: true }).waitFor();
+  await page.getByRole('link', { name: process.env.SERVER_NAME ?? 'main' }).waitFor();
   await page.getByText('up', { exact: true }).waitFor();
   await picture('servers');
 });
 
 test('a server has its charts and statements', async () => {
-  await page.getByRole('link', { name: 'main' }).click();
+  await page.getByRole('link', { name: process.env.SERVER_NAME ?? 'main' }).click();
   await page.waitForURL(/\/servers\/\d+/);
   for (const title of ['Active sessions', 'Transactions', 'Cache hits', 'CPU of the host']) {
     const canvas = page.getByRole('region', { name: title }).locator('canvas');

@@ -24,6 +24,16 @@ function cssVariable(name: string): string {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 
+// 24-hour times; days where the marks are days apart.
+function timeMarks(_plot: uPlot, splits: number[], _axis: number, _space: number, step: number): string[] {
+  return splits.map((seconds) => {
+    const time = new Date(seconds * 1000);
+    if (step >= 86_400) return time.toLocaleDateString(undefined, { month: 'short', day: 'numeric' });
+    const clock = time.toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit' });
+    return step >= 60 ? clock : `${clock}:${String(time.getSeconds()).padStart(2, '0')}`;
+  });
+}
+
 function axes(format: Formatter): uPlot.Axis[] {
   const stroke = cssVariable('--muted');
   const grid = { stroke: cssVariable('--line'), width: 1 };

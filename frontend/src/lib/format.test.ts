@@ -48,6 +48,8 @@ describe('formatPercent', () => {
     [0.9987, '99.87 %'],
     [0.5, '50.0 %'],
     [0.0312, '3.12 %'],
+    [0.0004, '0.04 %'],
+    [0.00001, '< 0.01 %'],
   ])('%s is %s', (value, text) => expect(formatPercent(value)).toBe(text));
 });
 

@@ -63,7 +63,8 @@ export function formatDuration(ms: number | null | undefined): string {
 export function formatPercent(share: number | null | undefined): string {
   if (share === null || share === undefined || !Number.isFinite(share)) return DASH;
   const percent = share * 100;
-  return `${percent.toFixed(percent >= 99.95 || percent < 0.05 ? 0 : percent > 99 || percent < 10 ? 2 : 1)} %`;
+  if (percent > 0 && percent < 0.01) return '< 0.01 %';
+  return `${percent.toFixed(percent >= 99.995 || percent === 0 ? 0 : percent > 99 || percent < 10 ? 2 : 1)} %`;
 }
 
 // How long ago, in one word: "now", "12 s ago", "3 min ago".
