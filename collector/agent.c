@@ -21,6 +21,7 @@
 #include "collector/target.h"
 #include "collector/version.h"
 #include "lib/base/log.h"
+#include "lib/base/memory.h"
 #include "lib/base/vec.h"
 #include "lib/io/file.h"
 
@@ -93,9 +94,7 @@ static int open_spool(Agent *a, const char *name, Err *reterr)
         err_prefix(reterr, "buffer of server %s", name);
         return err_trace(r);
     }
-    char *copy = strdup(name);
-    if (!copy)
-        abort();
+    char *copy = mem_strdup(name);
     named_spool_vec_push(&a->spools, (NamedSpool){.name = copy, .spool = spool});
     return 0;
 }
@@ -187,9 +186,7 @@ static void stop_all_targets(Agent *a)
 static int start_sender(Agent *a, Err *reterr)
 {
     const Settings *s = settings_get(a->settings);
-    Spool **spools = calloc(a->spools.len + 1, sizeof(Spool *));
-    if (!spools)
-        abort();
+    Spool **spools = mem_alloc_array(sizeof(Spool *), a->spools.len + 1);
     for (size_t i = 0; i < a->spools.len; i++)
         spools[i] = a->spools.items[i].spool;
     SenderOptions options = {

@@ -3,25 +3,18 @@
 #include "collector/credentials.h"
 
 #include "collector/identity.h"
+#include "lib/base/memory.h"
 #include "lib/io/file.h"
 #include "lib/io/tls.h"
 
 enum { PEM_FILE_MAX = 1 << 20 };
 #define USEC_PER_DAY (24 * 3600 * USEC_PER_SEC)
 
-static char *text_dup(const char *s)
-{
-    char *copy = strdup(s);
-    if (!copy)
-        abort();
-    return copy;
-}
-
 /* What the settings name, or the file of that name in state_dir when it is there. */
 static char *choose_file(const Settings *settings, const char *given, const char *name)
 {
     if (given[0])
-        return text_dup(given);
+        return mem_strdup(given);
     Buf path = BUF_INIT;
     buf_printf(&path, "%s/%s", settings->state_dir, name);
     if (!file_exists(buf_cstr(&path))) {
@@ -61,10 +54,10 @@ int credentials_load(Credentials *ret, const Settings *settings, Err *reterr)
     bool has_token = settings->jwt_token[0] || (identity.token && identity.token[0]);
     bool has_url = settings->backend_url[0] || (identity.api_url && identity.api_url[0]);
     if (has_token && has_url) {
-        c.collector_id = text_dup(c.registered ? identity.collector_id : settings->id);
-        c.api_url = text_dup(settings->backend_url[0] ? settings->backend_url : identity.api_url);
+        c.collector_id = mem_strdup(c.registered ? identity.collector_id : settings->id);
+        c.api_url = mem_strdup(settings->backend_url[0] ? settings->backend_url : identity.api_url);
         without_trailing_slash(c.api_url);
-        c.token = text_dup(settings->jwt_token[0] ? settings->jwt_token : identity.token);
+        c.token = mem_strdup(settings->jwt_token[0] ? settings->jwt_token : identity.token);
         c.cert_file = choose_file(settings, settings->tls_cert, "collector.crt");
         c.key_file = choose_file(settings, settings->tls_key, "collector.key");
         c.ca_file = choose_file(settings, settings->ca_cert, "ca.crt");

@@ -23,6 +23,7 @@
 
 #include "collector/generation.h"
 #include "lib/base/map.h"
+#include "lib/base/memory.h"
 
 static const char MAGIC[] = "pgad1";
 enum { SERIES_MAX = 65536 };
@@ -48,9 +49,7 @@ static void series_free(void *value)
 
 Delta *delta_new(void)
 {
-    Delta *d = calloc(1, sizeof(*d));
-    if (!d)
-        abort();
+    Delta *d = mem_alloc(sizeof(*d));
     d->series = map_new(series_free);
     return d;
 }
@@ -80,9 +79,7 @@ static Series *find_series(const Delta *d, const char *family, const char *datab
 
 static Series *make_series(Delta *d, Slice key)
 {
-    Series *s = calloc(1, sizeof(*s));
-    if (!s)
-        abort();
+    Series *s = mem_alloc(sizeof(*s));
     map_put(d->series, key, s);
     return s;
 }

@@ -11,6 +11,8 @@
 #include <assert.h>
 #include <errno.h>
 
+#include "lib/base/memory.h"
+
 /* FNV-1a. Only ever compares a text with its own predecessor, so nobody gains by finding two that collide: at worst a
  * changed setting is seen at the next keyframe. */
 static uint64_t hash_text(Slice s)
@@ -91,30 +93,15 @@ static bool get_fixed64(Slice *bytes, uint64_t *ret)
 
 static Generation *allocate(size_t column_count, size_t row_count)
 {
-    Generation *g = calloc(1, sizeof(*g));
-    if (!g)
-        abort();
+    Generation *g = mem_alloc(sizeof(*g));
     g->column_count = column_count;
     g->row_count = row_count;
-    g->columns = calloc(column_count + 1, sizeof(*g->columns));
-    g->key_ends = calloc(row_count + 1, sizeof(*g->key_ends));
-    g->row_epochs = calloc(row_count + 1, sizeof(*g->row_epochs));
-    g->types = calloc(row_count * column_count + 1, sizeof(*g->types));
-    g->bits = calloc(row_count * column_count + 1, sizeof(*g->bits));
-    if (!g->columns || !g->key_ends || !g->row_epochs || !g->types || !g->bits)
-        abort();
+    g->columns = mem_alloc_array(sizeof(*g->columns), column_count + 1);
+    g->key_ends = mem_alloc_array(sizeof(*g->key_ends), row_count + 1);
+    g->row_epochs = mem_alloc_array(sizeof(*g->row_epochs), row_count + 1);
+    g->types = mem_alloc_array(sizeof(*g->types), row_count * column_count + 1);
+    g->bits = mem_alloc_array(sizeof(*g->bits), row_count * column_count + 1);
     return g;
-}
-
-static char *text_dup(Slice s)
-{
-    char *copy = malloc(s.len + 1);
-    if (!copy)
-        abort();
-    if (s.len)
-        memcpy(copy, s.ptr, s.len);
-    copy[s.len] = '\0';
-    return copy;
 }
 
 Generation *generation_free(Generation *g)
@@ -255,7 +242,7 @@ Generation *generation_new(const Reading *reading, Arena *arena, size_t **ret_or
     g->wall = reading->wall;
     g->monotonic = reading->monotonic;
     for (size_t i = 0; i < value_count; i++)
-        g->columns[i] = text_dup(slice_cstr(reading->columns[reading->label_count + i]->name));
+        g->columns[i] = mem_strdup(reading->columns[reading->label_count + i]->name);
 
     buf_reserve(&g->keys, keys.len);
     size_t made = 0;
@@ -372,11 +359,11 @@ int generation_load(Generation **ret, Slice *bytes, Err *reterr)
         return damaged(reterr);
 
     Generation *g = allocate((size_t)column_count, (size_t)row_count);
-    g->epoch = text_dup(epoch);
+    g->epoch = mem_dup(epoch.ptr, epoch.len);
     g->wall = (Usec)wall;
     g->monotonic = GENERATION_MONOTONIC_UNKNOWN;
     for (size_t i = 0; i < column_count; i++)
-        g->columns[i] = text_dup(names[i]);
+        g->columns[i] = mem_dup(names[i].ptr, names[i].len);
     if (!load_rows(g, bytes)) {
         generation_free(g);
         return damaged(reterr);

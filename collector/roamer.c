@@ -7,6 +7,7 @@
 
 #include "lib/base/log.h"
 #include "lib/base/map.h"
+#include "lib/base/memory.h"
 
 #define REFUSED_INTERVAL (10 * 60 * USEC_PER_SEC)
 
@@ -35,9 +36,7 @@ struct Roamer {
 Roamer *roamer_new(const ServerSettings *server, PgConn *main, const char *main_database, RoamerOpenFn on_open,
                    void *arg)
 {
-    Roamer *r = calloc(1, sizeof(*r));
-    if (!r)
-        abort();
+    Roamer *r = mem_alloc(sizeof(*r));
     *r = (Roamer){.server = server,
                   .main = main,
                   .main_database = main_database,
@@ -81,9 +80,7 @@ static bool is_refused(const Roamer *r, const char *database, Usec now)
 
 static void note_refused(Roamer *r, const char *database, Usec now, const Err *err)
 {
-    Usec *until = malloc(sizeof(*until));
-    if (!until)
-        abort();
+    Usec *until = mem_alloc(sizeof(*until));
     *until = now + REFUSED_INTERVAL;
     map_put(r->refused, slice_cstr(database), until);
     if (complain_due(&r->complain, now))
@@ -100,9 +97,7 @@ static PgConn *connect_to(Roamer *r, const char *database, Err *reterr)
     close_other(r);
     if (r->on_open(r->arg, database, &r->other, reterr) < 0)
         return NULL;
-    r->other_database = strdup(database);
-    if (!r->other_database)
-        abort();
+    r->other_database = mem_strdup(database);
     return r->other;
 }
 

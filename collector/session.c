@@ -17,6 +17,7 @@
 #include "collector/family_runner.h"
 #include "collector/roamer.h"
 #include "collector/schedule.h"
+#include "lib/base/memory.h"
 #include "lib/io/file.h"
 
 #define KEYFRAME_INTERVAL     (15 * 60 * USEC_PER_SEC)
@@ -93,9 +94,7 @@ static void add_families(Session *s)
 {
     const Catalog *catalog = s->options.settings->catalog;
     size_t count = catalog_count(catalog);
-    s->families = calloc(count + 1, sizeof(*s->families));
-    if (!s->families)
-        abort();
+    s->families = mem_alloc_array(sizeof(*s->families), count + 1);
     for (size_t i = 0; i < count; i++) {
         const Family *f = catalog_at(catalog, i);
         Usec interval;
@@ -114,9 +113,7 @@ static void add_families(Session *s)
 
 Session *session_new(const SessionOptions *options, Usec now)
 {
-    Session *s = calloc(1, sizeof(*s));
-    if (!s)
-        abort();
+    Session *s = mem_alloc(sizeof(*s));
     s->options = *options;
     s->host.root = options->system_root ? options->system_root : "";
     s->facts_arena = arena_new(0);

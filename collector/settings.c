@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "collector/settings_families.h"
+#include "lib/base/memory.h"
 #include "lib/io/file.h"
 
 const char SETTINGS_DEFAULT_PATH[] = "/etc/pganalytics/collector.toml";
@@ -179,9 +180,7 @@ static void set_default_string(const char **member, const char *value)
     if ((*member)[0])
         return;
     free((void *)(uintptr_t)*member);
-    *member = strdup(value);
-    if (!*member)
-        abort();
+    *member = mem_strdup(value);
 }
 
 static bool host_is_local(const char *host)
@@ -267,9 +266,7 @@ static void load_servers(const Loader *l, const TomlTable *root, const ConfSourc
         count = SETTINGS_SERVERS_MAX;
     }
     size_t made = count ? count : 1;
-    l->settings->servers = calloc(made, sizeof(*l->settings->servers));
-    if (!l->settings->servers)
-        abort();
+    l->settings->servers = mem_alloc_array(sizeof(*l->settings->servers), made);
     l->settings->server_count = made;
     for (size_t i = 0; i < made; i++) {
         ServerSettings *s = &l->settings->servers[i];
@@ -322,9 +319,7 @@ static TomlDoc *read_file(const Loader *l)
 
 SettingsRef *settings_load(const char *path, ConfDiags *diags)
 {
-    SettingsRef *ref = calloc(1, sizeof(*ref));
-    if (!ref)
-        abort();
+    SettingsRef *ref = mem_alloc(sizeof(*ref));
     ref->references = 1;
     Settings *s = &ref->settings;
     Loader l = {.settings = s, .file = path, .diags = diags};

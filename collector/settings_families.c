@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <stdio.h>
 
+#include "lib/base/memory.h"
 #include "lib/io/file.h"
 
 enum { FAMILY_FILE_MAX = 256 << 10 };
@@ -110,9 +111,7 @@ static void load_family(Settings *s, const TomlEntry *e, const char *file, ConfD
         report_unknown(s, e, file, diags);
     FamilySettings *f = &s->families[s->family_count++];
     conf_keys_init_defaults(&KEYS, f);
-    f->name = strdup(e->key.ptr);
-    if (!f->name)
-        abort();
+    f->name = mem_strdup(e->key.ptr);
     _cleanup_buf_ Buf label = BUF_INIT;
     buf_printf(&label, "metrics.family.%s", f->name);
     conf_keys_apply_table(&KEYS, f, e->value.as.table, "metrics.family", buf_cstr(&label), file, diags);
@@ -126,9 +125,7 @@ void settings_families_load(Settings *s, const TomlTable *root, const char *file
     const TomlTable *families = metrics ? toml_table_get_table(metrics, "family") : NULL;
     if (!families)
         return;
-    s->families = calloc(toml_table_count(families) + 1, sizeof(*s->families));
-    if (!s->families)
-        abort();
+    s->families = mem_alloc_array(sizeof(*s->families), toml_table_count(families) + 1);
     for (const TomlEntry *e = toml_table_first(families); e; e = e->next)
         load_family(s, e, file, diags);
 }

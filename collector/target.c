@@ -15,6 +15,7 @@
 #include "collector/batch.h"
 #include "collector/schedule.h"
 #include "collector/session.h"
+#include "lib/base/memory.h"
 #include "lib/base/random.h"
 #include "lib/io/file.h"
 
@@ -327,13 +328,11 @@ static void init_condition(Target *t)
 
 int target_start(Target **ret, const TargetOptions *options, Err *reterr)
 {
-    Target *t = calloc(1, sizeof(*t));
-    if (!t)
-        abort();
+    Target *t = mem_alloc(sizeof(*t));
     t->settings = settings_ref(options->settings);
     t->server = options->server;
     t->spool = options->spool;
-    t->collector_id = strdup(options->collector_id);
+    t->collector_id = mem_strdup(options->collector_id);
     t->on_append = options->on_append;
     t->arg = options->arg;
     t->backoff = (Backoff){.base = RECONNECT_BASE, .cap = RECONNECT_CAP};

@@ -6,6 +6,7 @@
 #include "collector/texts.h"
 
 #include "lib/base/map.h"
+#include "lib/base/memory.h"
 
 static const char MAGIC[] = "pgat1\n";
 static const char PRESENT[] = "";
@@ -26,9 +27,7 @@ static void set_add(Map *set, Slice id)
 
 Texts *texts_new(void)
 {
-    Texts *t = calloc(1, sizeof(*t));
-    if (!t)
-        abort();
+    Texts *t = mem_alloc(sizeof(*t));
     t->young = map_new(NULL);
     t->old = map_new(NULL);
     t->wanted = map_new(NULL);

@@ -289,6 +289,26 @@ def test_a_crash_of_the_server_is_a_gap_and_no_number(major, tmp_path):
         collector.stop()
 
 
+def test_a_promotion_is_seen_and_counting_goes_on(server, collector):
+    standby = server.make_standby()
+    try:
+        standby.start()
+        collector.write_config({"main": standby.dsn(user="monitor")})
+        collector.start()
+        batch = collector.wait_for_batches(2)[-1]
+        assert batch["servers"][0]["in_recovery"] is True
+        assert not any(f["family"] == "pg_stat_archiver" and not f["rows"] for f in batch["frames"])
+        standby.execute("select pg_promote()")
+        eventually(lambda: not collector.batches()[-1]["servers"][0].get("in_recovery", False), 30, "not seen")
+        collector.wait_for_batches(2)
+        assert not any(f.get("gap") for f in collector.frames("pg_stat_database"))
+        assert any(line["message"] == "server changed its role" for line in collector.log_lines())
+        assert not standby.log_errors()
+        collector.stop()
+    finally:
+        standby.remove()
+
+
 def test_a_reset_of_statistics_gives_nulls_not_spikes(server, collector):
     insert(server, 0, 50)
     collector.start()

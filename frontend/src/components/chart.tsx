@@ -38,7 +38,10 @@ function axes(format: Formatter): uPlot.Axis[] {
   const stroke = cssVariable('--muted');
   const grid = { stroke: cssVariable('--line'), width: 1 };
   const common = { stroke, grid, ticks: { ...grid, size: 4 }, font: '11px system-ui, sans-serif' };
-  return [common, { ...common, size: 64, values: (_plot, splits) => splits.map((split) => format(split)) }];
+  return [
+    { ...common, values: timeMarks },
+    { ...common, size: 64, values: (_plot, splits) => splits.map((split) => format(split)) },
+  ];
 }
 
 // In a stack each line's legend shows its own value, not the sum that is drawn.
