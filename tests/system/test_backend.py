@@ -5,16 +5,9 @@ import socket
 import subprocess
 import time
 
-import pytest
 import requests
 
 from stack import Api, Backend, eventually, program
-
-
-@pytest.fixture(scope="module")
-def backend():
-    with Backend() as one:
-        yield one
 
 
 def run(*arguments, **environment):
@@ -142,7 +135,7 @@ def test_it_waits_for_a_store_that_comes_later_and_leaves_when_told():
             backend.remove()
 
 
-def test_requests_in_flight_are_answered_at_the_end():
+def test_it_stops_with_connections_open_and_starts_again_with_the_same_secrets():
     backend = Backend()
     try:
         backend.start()
