@@ -73,7 +73,7 @@ test('logging in by keyboard shows the servers', async () => {
   await page.keyboard.press('Enter');
   await page.getByRole('heading', { name: 'Servers', exact: true }).waitFor();
   await page.getByRole('link', { name: process.env.SERVER_NAME ?? 'main' }).waitFor();
-  await page.getByText('up', { exact: true }).waitFor();
+  await page.locator('.badge.good').first().waitFor();
   await picture('servers');
 });
 

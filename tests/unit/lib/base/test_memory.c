@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Allocation that does not fail, and the array on top of it. */
+/* Allocation that does not fail, and handing over. */
 #include "tests/support/unit.h"
 
 #include "lib/base/memory.h"
-#include "lib/base/vec.h"
-
-DEFINE_VEC(IntVec, int_vec, int)
 
 static void gives_zeroed_memory_of_any_size(void **state)
 {
@@ -48,42 +45,12 @@ static void takes_what_it_held(void **state)
     assert_int_equal(fd, -1);
 }
 
-static void array_grows_by_pushing(void **state)
-{
-    (void)state;
-    IntVec v = {0};
-    for (int i = 0; i < 1000; i++)
-        assert_int_equal(*int_vec_push(&v, i), i);
-    assert_int_equal(v.len, 1000);
-    for (int i = 0; i < 1000; i++)
-        assert_int_equal(v.items[i], i);
-    size_t capacity = v.capacity;
-    int_vec_clear(&v);
-    assert_int_equal(v.len, 0);
-    assert_int_equal(v.capacity, capacity);
-    int_vec_done(&v);
-    assert_null(v.items);
-}
-
-static void array_grows_to_what_is_needed(void **state)
-{
-    (void)state;
-    size_t capacity = 0;
-    void *items = vec_grow(NULL, &capacity, 1000, 8);
-    assert_int_equal(capacity, 1000);
-    items = vec_grow(items, &capacity, 1001, 8);
-    assert_int_equal(capacity, 2000);
-    free(items);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gives_zeroed_memory_of_any_size),
         cmocka_unit_test(copies_bytes_with_an_end),
         cmocka_unit_test(takes_what_it_held),
-        cmocka_unit_test(array_grows_by_pushing),
-        cmocka_unit_test(array_grows_to_what_is_needed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
