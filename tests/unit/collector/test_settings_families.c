@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* Which families are wanted, and how often. */
+#include "tests/unit/collector/settings_fixture.h"
+
+static bool wants(const SettingsRef *ref, const char *family, Usec *ret_interval)
+{
+    const Family *f = catalog_find(settings_get(ref)->catalog, slice_cstr(family));
+    assert_non_null(f);
+    return settings_family(settings_get(ref), f, ret_interval);
+}
+
+static void families_can_be_turned_off_and_paced(void **state)
+{
+    (void)state;
+    _cleanup_(settings_unrefp) SettingsRef *ref = load("[metrics]\nenable_pg_stat_statements = false\n"
+                                                       "enable_replication = false\nenable_wal_level = false\n"
+                                                       "[metrics.family.pg_stat_wal]\nenabled = true\n"
+                                                       "[metrics.family.pg_locks]\nenabled = false\n"
+                                                       "[metrics.family.pg_stat_replication]\ninterval = 5\n"
+                                                       "[metrics.family.pg_stat_database]\ninterval = \"2m\"\n",
+                                                       NULL);
+    assert_non_null(ref);
+    Usec interval;
+    assert_false(wants(ref, "pg_stat_statements", &interval));
+    assert_false(wants(ref, "statement_text", &interval));
+    assert_false(wants(ref, "pg_stat_replication", &interval));
+    assert_false(wants(ref, "pg_replication_slots", &interval));
+    assert_false(wants(ref, "pg_stat_archiver", &interval));
+    assert_true(wants(ref, "pg_stat_wal", &interval));
+    assert_false(wants(ref, "pg_locks", &interval));
+    assert_true(wants(ref, "pg_stat_database", &interval));
+    assert_true(interval == 120 * USEC_PER_SEC);
+}
+
+static void families_of_the_users_own(void **state)
+{
+    (void)state;
+    _cleanup_buf_ Buf directory = scratch_path(&scratch, "metrics.d"), text = BUF_INIT, file = BUF_INIT;
+    assert_int_equal(dir_ensure(buf_cstr(&directory), 0700, NULL), 0);
+    buf_printf(&file, "%s/shop_orders.toml", buf_cstr(&directory));
+    static const char FAMILY[] = "name = \"shop_orders\"\nhelp = \"Orders.\"\nscope = \"instance\"\n"
+                                 "[[query]]\nsince = 0\nsql = \"select 1 as open\"\n"
+                                 "[[column]]\nname = \"open\"\nkind = \"gauge\"\nhelp = \"Open.\"\n";
+    assert_int_equal(file_write_atomic(buf_cstr(&file), 0600, slice_cstr(FAMILY), NULL), 0);
+    buf_printf(&text, "[metrics]\ndirectory = \"%s\"\n", buf_cstr(&directory));
+    _cleanup_(settings_unrefp) SettingsRef *ref = load(buf_cstr(&text), NULL);
+    assert_non_null(ref);
+    Usec interval;
+    assert_true(wants(ref, "shop_orders", &interval));
+
+    assert_int_equal(file_write_atomic(buf_cstr(&file), 0600, SLICE_LIT("name = 5\n"), NULL), 0);
+    _cleanup_buf_ Buf printed = BUF_INIT;
+    assert_null(load(buf_cstr(&text), &printed));
+    assert_non_null(strstr(buf_cstr(&printed), "shop_orders.toml:1:"));
+}
+
+static void settings_that_collect_alike(void **state)
+{
+    (void)state;
+    _cleanup_(settings_unrefp) SettingsRef *a = load("[collector]\ninterval = 10\n", NULL);
+    _cleanup_(settings_unrefp) SettingsRef *b = load("[collector]\ninterval = 10\n[buffer]\nmax_size = 20\n", NULL);
+    _cleanup_(settings_unrefp) SettingsRef *c = load("[collector]\ninterval = 11\n", NULL);
+    _cleanup_(settings_unrefp) SettingsRef *d =
+        load("[collector]\ninterval = 10\n[metrics.family.pg_locks]\nenabled = false\n", NULL);
+    assert_true(settings_collect_alike(settings_get(a), settings_get(b)));
+    assert_false(settings_collect_alike(settings_get(a), settings_get(c)));
+    assert_false(settings_collect_alike(settings_get(a), settings_get(d)));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        SETTINGS_TEST(families_can_be_turned_off_and_paced),
+        SETTINGS_TEST(families_of_the_users_own),
+        SETTINGS_TEST(settings_that_collect_alike),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
