@@ -189,24 +189,34 @@ static void append_json_escape(Buf *b, unsigned char c)
         buf_append_cstr(b, "\xEF\xBF\xBD"); /* U+FFFD: not UTF-8 */
 }
 
+/* Bytes at the front of @s that stand in a JSON string as they are. */
+static size_t plain_length(Slice s)
+{
+    size_t at = 0;
+    while (at < s.len) {
+        unsigned char c = (unsigned char)s.ptr[at];
+        if (c < 0x20 || c == '"' || c == '\\')
+            break;
+        size_t n = c < 0x80 ? 1 : slice_utf8_length(slice_skip(s, at));
+        if (n == 0)
+            break;
+        at += n;
+    }
+    return at;
+}
+
 void buf_append_json_string(Buf *b, Slice s)
 {
     buf_reserve(b, s.len + 2);
     buf_append_char(b, '"');
-    size_t plain = 0; /* length of the run at the front of s that can be copied as it is */
-    while (plain < s.len) {
-        unsigned char c = (unsigned char)s.ptr[plain];
-        size_t n = c < 0x80 ? (c >= 0x20 && c != '"' && c != '\\') : slice_utf8_length(slice_skip(s, plain));
-        if (n > 0) {
-            plain += n;
-            continue;
-        }
+    for (;;) {
+        size_t plain = plain_length(s);
         buf_append(b, slice_from(s.ptr, plain));
-        append_json_escape(b, c);
+        if (plain == s.len)
+            break;
+        append_json_escape(b, (unsigned char)s.ptr[plain]);
         s = slice_skip(s, plain + 1);
-        plain = 0;
     }
-    buf_append(b, s);
     buf_append_char(b, '"');
 }
 
