@@ -70,7 +70,7 @@ int baseline_read(const char *directory, const char *spool_id, uint64_t sequence
     const Slice content = slice_skip(buf_slice(&file), HEADER_SIZE);
     _cleanup_buf_ Buf expected = BUF_INIT;
     append_header(&expected, spool_id, sequence, content);
-    if (!slice_eq(buf_slice(&expected), slice_from(file.ptr, HEADER_SIZE)))
+    if (!slice_eq(buf_slice(&expected), slice_from(buf_cstr(&file), HEADER_SIZE)))
         return BASELINE_ABSENT;
     buf_append(ret, content);
     return BASELINE_OK;
