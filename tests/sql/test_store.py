@@ -3,6 +3,7 @@
 import datetime
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -358,6 +359,20 @@ def test_a_group_in_any_order_is_stored_in_the_order_of_its_sequences(store):
     assert sums(store, collector) == expected(4)
 
 
+def test_rows_and_position_are_written_together_or_not_at_all(store):
+    collector = store.add_collector()
+    store.sql("create function pganalytics.fail() returns trigger language plpgsql as "
+              "$$ begin if new.sequence = 2 then raise 'no'; end if; return new; end $$; "
+              "create trigger fail before update on pganalytics.ingest_position for each row execute function pganalytics.fail()")
+    answers = store.push(push_of(collector, 1), push_of(collector, 2))
+    assert "error" not in answers[0] and answers[1]["error"] == "unprocessable"
+    assert sums(store, collector) == expected(1)
+    store.sql("drop trigger fail on pganalytics.ingest_position")
+    answers = store.push(push_of(collector, 2), push_of(collector, 2))
+    assert [answer["duplicate"] for answer in answers] == [False, True]
+    assert sums(store, collector) == expected(2)
+
+
 def test_the_store_killed_under_load_loses_nothing_and_repeats_nothing():
     with PgServer(15, settings={"fsync": "off"}) as server:
         store = Store(server)
@@ -540,8 +555,12 @@ def test_a_private_cluster_is_made_survives_kills_and_stops_cleanly():
     assert not (directory / "postgres" / "data" / "postmaster.pid").exists()
     assert not os.path.exists(f"/proc/{last}")
 
-    # a postmaster.pid of a process that is another program now
-    (directory / "postgres" / "data" / "postmaster.pid").write_text(f"{os.getpid()}\n{directory}\n")
-    cluster = PrivateCluster(directory)
-    assert "host=" in cluster.conninfo, cluster.stop()
-    assert "stale postmaster.pid" in cluster.stop()
+    # a postmaster.pid whose number belongs to another program of the same user now: the server itself would refuse
+    owner = os.stat(directory / "postgres" / "data").st_uid
+    with subprocess.Popen(["sleep", "600"], user=owner if os.geteuid() == 0 else None) as other:
+        (directory / "postgres" / "data" / "postmaster.pid").write_text(f"{other.pid}\n{directory}\n")
+        cluster = PrivateCluster(directory)
+        other.kill()
+        assert "host=" in cluster.conninfo, cluster.stop()
+        assert "stale postmaster.pid" in cluster.stop()
+    shutil.rmtree(directory)

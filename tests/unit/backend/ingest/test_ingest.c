@@ -15,6 +15,7 @@
 typedef struct Answers {
     pthread_mutex_t lock;
     unsigned unavailable;
+    unsigned too_late; /* among them */
     unsigned other;
 } Answers;
 
@@ -22,11 +23,23 @@ static void on_done(void *arg, const PushAnswer *answer, const Err *err)
 {
     Answers *a = arg;
     pthread_mutex_lock(&a->lock);
-    if (!answer && err && err->code == ERR_UNAVAILABLE)
+    if (!answer && err && err->code == ERR_UNAVAILABLE) {
         a->unavailable++;
-    else
+        a->too_late += strstr(err->detail, "waited too long") != NULL;
+    } else
         a->other++;
     pthread_mutex_unlock(&a->lock);
+}
+
+static int64_t gauge_value(const char *name)
+{
+    size_t count = 0;
+    const TelemetryEntry *entries = ingest_telemetry(&count);
+    for (size_t i = 0; i < count; i++)
+        if (entries[i].type == TELEMETRY_GAUGE && strcmp(((Gauge *)entries[i].metric)->name, name) == 0)
+            return ((Gauge *)entries[i].metric)->value;
+    fail_msg("no gauge %s", name);
+    return -1;
 }
 
 static void every_push_is_answered_once_or_refused_at_once(void **state)
@@ -45,21 +58,29 @@ static void every_push_is_answered_once_or_refused_at_once(void **state)
 
     PushBatch push = fixture_push(arena, "");
     unsigned taken = 0;
+    unsigned too_late = 0;
     unsigned refused = 0;
+    pthread_mutex_lock(&answers.lock); /* the writers are held up at their first answer, so the queue fills */
     for (int i = 0; i < 500; i++) {
         Usec deadline = i % 10 == 0 ? 0 : clock_monotonic() + 60 * USEC_PER_SEC; /* some are too late from the start */
         err = ERR_INIT;
         int r = ingest_push(ingest, &push, "c", deadline, on_done, &answers, &err);
         taken += r >= 0;
+        too_late += r >= 0 && i % 10 == 0;
         if (r < 0)
             assert_int_equal(err.code, ERR_TOO_MANY_REQUESTS);
         refused += r < 0;
     }
+    pthread_mutex_unlock(&answers.lock);
     ingest_free(ingest);
     assert_true(taken > 0);
     assert_int_equal(taken + refused, 500);
     assert_int_equal(answers.unavailable, taken);
+    assert_int_equal(answers.too_late, too_late);
     assert_int_equal(answers.other, 0);
+    assert_true(refused > 0);
+    assert_int_equal(gauge_value("pganalytics_ingest_queue_bytes"), 0); /* refused ones were given back */
+    assert_int_equal(gauge_value("pganalytics_ingest_queue_batches"), 0);
 }
 
 static void a_push_larger_than_the_queue_goes_through_alone(void **state)
