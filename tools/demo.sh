@@ -204,7 +204,8 @@ start_all() {
     API_USER="admin"
     API_PASSWORD=$(cat "$home/admin.password")
     COLLECTOR_CONFIG=$home/collector.toml
-    STORE_DSN="host=$home/backend/postgres-socket dbname=pganalytics user=pganalytics"
+    # shellcheck disable=SC2034 # written to the env file by name
+    STORE_DSN="host=$home/backend/postgres/run dbname=pganalytics user=pganalytics"
 
     if [ -n "$TARGET" ]; then
         MONITORED_DSN=$TARGET

@@ -31,7 +31,7 @@ static inline Slice slice_cstr(const char *s)
 
 static inline bool slice_eq(Slice a, Slice b)
 {
-    return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+    return a.len == b.len && (a.len == 0 || (a.ptr && b.ptr && memcmp(a.ptr, b.ptr, a.len) == 0));
 }
 
 static inline bool slice_eq_cstr(Slice a, const char *b)

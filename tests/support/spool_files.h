@@ -5,6 +5,7 @@
 
 #include "collector/spool.h"
 #include "tests/support/scratch.h"
+#include "tests/support/unit.h"
 
 /* Batch N is "batch N " and a run of letters, so that sizes differ; the text ends in a letter. */
 static inline UNUSED Buf batch_text(uint64_t sequence)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
 #include "backend/api/api.h"
 
-#include "backend/api/servers.c" /* for step_default, param_step, param_labels */
 #include "tests/support/unit.h"
 
 static const Usec now = (Usec)1800000000 * USEC_PER_SEC;
@@ -83,54 +82,6 @@ static void whole_numbers_are_checked(void **state UNUSED)
     http_request_done(&r);
 }
 
-static void steps_suit_the_range(void **state UNUSED)
-{
-    static const int64_t cases[][2] = {{900, 10},    {3600, 10},         {5000, 10},          {5010, 30},
-                                       {86400, 300}, {30 * 86400, 7200}, {400 * 86400, 86400}};
-
-    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++)
-        assert_int_equal(step_default(&(ApiRange){.from = 0, .to = cases[i][0] * USEC_PER_SEC}), cases[i][1]);
-}
-
-static void a_step_is_at_least_a_second_and_gives_a_bounded_number_of_points(void **state UNUSED)
-{
-    _cleanup_(arena_freep) Arena *arena = arena_new(0);
-    const ApiRange day = {.from = 0, .to = 86400 * USEC_PER_SEC};
-    HttpRequest r;
-    int64_t ms;
-    Err err = ERR_INIT;
-
-    http_request_init(&r, arena);
-    with(&r, "step", "5m");
-    assert_int_equal(param_step(&r, &day, &ms, &err), 0);
-    assert_int_equal(ms, 300000);
-    with(&r, "step", "1s");
-    assert_fails(param_step(&r, &day, &ms, &err), &err, ERR_PARAMETER_INVALID, "11000");
-    with(&r, "step", "500ms");
-    assert_fails(param_step(&r, &day, &ms, &err), &err, ERR_PARAMETER_INVALID, "one second");
-    with(&r, "step", "soon");
-    assert_fails(param_step(&r, &day, &ms, &err), &err, ERR_PARAMETER_INVALID, "soon");
-    http_request_done(&r);
-}
-
-static void labels_are_an_object_of_strings(void **state UNUSED)
-{
-    static const char *const bad[] = {"[]", "{", "\"x\"", "{\"a\":1}", "{\"a\":null}", "{\"a\":{\"b\":{}}}"};
-    _cleanup_(arena_freep) Arena *arena = arena_new(0);
-    HttpRequest r;
-    const char *labels;
-    Err err = ERR_INIT;
-
-    http_request_init(&r, arena);
-    with(&r, "labels", "{\"datname\":\"a'b\"}");
-    assert_int_equal(param_labels(&r, &labels, &err), 0);
-    for (size_t i = 0; i < ARRAY_LENGTH(bad); i++) {
-        with(&r, "labels", bad[i]);
-        assert_fails(param_labels(&r, &labels, &err), &err, err.code, "");
-    }
-    http_request_done(&r);
-}
-
 static void path_values_that_cannot_be_ids_are_not_found(void **state UNUSED)
 {
     static const char *const bad_ints[] = {"0", "-1", "x", "2147483648", ""};
@@ -158,9 +109,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ranges_are_relative_or_absolute_and_bounded),
         cmocka_unit_test(whole_numbers_are_checked),
-        cmocka_unit_test(steps_suit_the_range),
-        cmocka_unit_test(a_step_is_at_least_a_second_and_gives_a_bounded_number_of_points),
-        cmocka_unit_test(labels_are_an_object_of_strings),
         cmocka_unit_test(path_values_that_cannot_be_ids_are_not_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
