@@ -1,5 +1,5 @@
 -- Time series as the API gives them. Steps are aligned to multiples of the step since 1970. Rules and reasons are in
--- docs/decisions/0002-readings.md; in short:
+-- docs/decisions/0004-readings.md; in short:
 --
 --   counters  A row is the increase over (time - interval, time]. It is spread over the steps that it overlaps. A rate is
 --             the increase in a step divided by the part of the step that readings cover: an absent row means no increase

@@ -16,7 +16,7 @@ create table pganalytics.families (
 );
 
 -- One row for each frame that was stored, rows or no rows: what was known when. An absent metric row means "unchanged"
--- only where this says that the family was read. docs/decisions/0002-readings.md.
+-- only where this says that the family was read. docs/decisions/0004-readings.md.
 create table pganalytics.reading (
     time         timestamptz not null,                 -- end of the interval
     server_id    integer not null,

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: PostgreSQL
 """Time series against the truth: cases worked out by hand, and random histories against a model that knows every second.
 
-The model is written from docs/decisions/0002-readings.md, not from the SQL.
+The model is written from docs/decisions/0004-readings.md, not from the SQL.
 """
 import datetime
 import random
