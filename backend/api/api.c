@@ -94,7 +94,7 @@ const char *api_int(HttpRequest *r, int64_t value)
 }
 
 /* 8-4-4-4-12 hexadecimal digits. */
-static bool is_uuid(Slice s)
+bool api_is_uuid(Slice s)
 {
     static const char shape[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
 
@@ -110,7 +110,7 @@ static bool is_uuid(Slice s)
 
 int api_path_uuid(const HttpRequest *r, size_t index, const char *what, Err *reterr)
 {
-    if (!is_uuid(r->path_values[index]))
+    if (!api_is_uuid(r->path_values[index]))
         return err_set(reterr, ERR_NOT_FOUND, "%s %.60s does not exist", what, r->path_values[index].ptr);
     return 0;
 }

@@ -28,6 +28,7 @@ int api_param_range(const HttpRequest *r, Usec now, ApiRange *ret, Err *reterr) 
 /* For statement parameters, in the request's arena. */
 const char *api_iso(HttpRequest *r, Usec wall);
 const char *api_int(HttpRequest *r, int64_t value);
+bool api_is_uuid(Slice s);
 /* A path value that is a uuid / a positive int32; anything else is ERR_NOT_FOUND. */
 int api_path_uuid(const HttpRequest *r, size_t index, const char *what, Err *reterr) MUST_CHECK;
 int api_path_int(const HttpRequest *r, size_t index, const char *what, const char **ret, Err *reterr) MUST_CHECK;

@@ -137,7 +137,7 @@ int collector_register(HttpRequest *r, Err *reterr)
     _cleanup_(credentials_done) Credentials credentials = {0};
     _cleanup_buf_ Buf collector_id = BUF_INIT;
     char new_id[RANDOM_UUID_SIZE];
-    Registration reg;
+    Registration reg = {0};
 
     int j = registration_read(r, &reg, reterr);
     if (j < 0)
@@ -201,8 +201,12 @@ static int param_cursor(const HttpRequest *r, const char **ret, Err *reterr)
         return j;
     j = json_parse(slice_cstr(*ret), (JsonLimits){.bytes = 1000, .depth = 2}, &doc, NULL);
     yyjson_val *root = j == 0 ? yyjson_doc_get_root(doc) : NULL;
-    if (yyjson_arr_size(root) != 2 || !yyjson_is_str(yyjson_arr_get(root, 0)) ||
-        yyjson_get_len(yyjson_arr_get(root, 1)) != RANDOM_UUID_SIZE - 1)
+    yyjson_val *name = yyjson_arr_get(root, 0);
+    yyjson_val *id = yyjson_arr_get(root, 1);
+    bool fits = yyjson_arr_size(root) == 2 && yyjson_is_str(name) && yyjson_is_str(id) &&
+                !memchr(yyjson_get_str(name), '\0', yyjson_get_len(name)) &&
+                api_is_uuid(slice_from(yyjson_get_str(id), yyjson_get_len(id)));
+    if (!fits)
         return err_set(reterr, ERR_PARAMETER_INVALID, "cursor is not one that a list gave as next_cursor");
     return 0;
 }

@@ -101,6 +101,9 @@ static int param_labels(const HttpRequest *r, const char **ret, Err *reterr)
         if (!yyjson_is_str(value))
             return err_set(reterr, ERR_PARAMETER_INVALID, "labels: the value of \"%.60s\" is not a string",
                            yyjson_get_str(key));
+        if (memchr(yyjson_get_str(key), '\0', yyjson_get_len(key)) ||
+            memchr(yyjson_get_str(value), '\0', yyjson_get_len(value)))
+            return err_set(reterr, ERR_PARAMETER_INVALID, "labels: \"%.60s\" has a NUL character", yyjson_get_str(key));
     }
     return 0;
 }

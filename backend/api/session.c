@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * Login, refresh, logout, who am I. The access token is a JWT of 15 minutes; the refresh token is 32 random bytes, kept
- * as SHA-256, good once. Browsers get both as HttpOnly cookies, and a CSRF token that scripts of our pages can read.
+ * Login, refresh, logout, who am I. The access token is a JWT of 15 minutes; the refresh token is 32 bytes that nobody
+ * can guess, kept as SHA-256, good once (functions/sessions.sql). Browsers get both as HttpOnly cookies, and a CSRF
+ * token that scripts of our pages can read; who sends the refresh token as a cookie does not get the next one in the
+ * body, where a script could read it.
  */
 #include <sodium.h>
 
@@ -12,11 +14,7 @@
 #include "lib/base/random.h"
 #include "lib/json/json.h"
 
-enum {
-    REFRESH_BYTES = 32,
-    REFRESH_TEXT_SIZE = 2 * REFRESH_BYTES + 1,
-    HASH_TEXT_SIZE = 2 * crypto_hash_sha256_BYTES + 1
-};
+enum { REFRESH_BYTES = 32, HASH_TEXT_SIZE = 2 * crypto_hash_sha256_BYTES + 1 };
 
 typedef struct UserRow {
     const char *id;
@@ -25,12 +23,12 @@ typedef struct UserRow {
     const char *password_hash; /* NULL after a refresh */
 } UserRow;
 
-static void random_hex(char ret[REFRESH_TEXT_SIZE])
+static void random_hex(char ret[AUTH_TOKEN_SIZE])
 {
     uint8_t bytes[REFRESH_BYTES];
 
     random_bytes(bytes, sizeof bytes);
-    (void)sodium_bin2hex(ret, REFRESH_TEXT_SIZE, bytes, sizeof bytes); /* returns ret */
+    (void)sodium_bin2hex(ret, AUTH_TOKEN_SIZE, bytes, sizeof bytes); /* returns ret */
 }
 
 static void refresh_hash(Slice token, char ret[HASH_TEXT_SIZE])
@@ -79,15 +77,16 @@ static void user_write(const UserRow *u, Buf *out)
     buf_append_char(out, '}');
 }
 
-/* Signs an access token and answers with it; @refresh goes into a cookie, and into the body for clients without. */
-static int answer_tokens(HttpRequest *r, const UserRow *user, const char *refresh, Err *reterr)
+/* Signs an access token and answers with it; @refresh goes into a cookie, and into the body for clients without them.
+ */
+static int answer_tokens(HttpRequest *r, const UserRow *user, const char *refresh, bool by_cookie, Err *reterr)
 {
-    char token_id[RANDOM_UUID_SIZE], csrf[REFRESH_TEXT_SIZE];
+    char token_id[RANDOM_UUID_SIZE], csrf[AUTH_TOKEN_SIZE];
     _cleanup_buf_ Buf access = BUF_INIT;
     Usec now = clock_wall();
 
     random_uuid(token_id);
-    random_hex(csrf);
+    auth_derive(r->backend->auth, AUTH_CSRF, slice_cstr(refresh), csrf);
     int s = jwt_sign(&r->backend->auth->keys,
                      &(JwtClaims){.audience = JWT_USER,
                                   .subject = user->id,
@@ -102,29 +101,30 @@ static int answer_tokens(HttpRequest *r, const UserRow *user, const char *refres
     add_session_cookies(r, buf_cstr(&access), refresh, csrf);
     buf_append_cstr(&r->answer, "{\"access_token\":");
     buf_append_json_string(&r->answer, buf_slice(&access));
-    buf_printf(&r->answer, ",\"expires_in\":%d,\"refresh_token\":\"%s\",\"user\":", AUTH_ACCESS_SECONDS, refresh);
+    buf_printf(&r->answer, ",\"expires_in\":%d", AUTH_ACCESS_SECONDS);
+    if (!by_cookie)
+        buf_printf(&r->answer, ",\"refresh_token\":\"%s\"", refresh);
+    buf_append_cstr(&r->answer, ",\"user\":");
     user_write(user, &r->answer);
     buf_append_char(&r->answer, '}');
     return HTTP_DONE;
 }
 
-/* Finds the user and checks the password; the same error, in the same time, whichever of the two was wrong. */
-static int check_password(HttpRequest *r, const char *login, Slice password, UserRow *ret, Err *reterr)
+/* *@ret is all NULL when there is no such user. */
+static int find_user(HttpRequest *r, const char *login, UserRow *ret, Err *reterr)
 {
     _cleanup_buf_ Buf row = BUF_INIT;
     _cleanup_json_doc_ yyjson_doc *doc = NULL;
 
+    *ret = (UserRow){0};
     int q = store_query(r->backend->store, "user_by_login", STORE_PARAMS(login), r->deadline, &row, reterr);
+    if (q != STORE_OK)
+        return q < 0 ? q : 0;
+    q = json_parse(buf_slice(&row), (JsonLimits){.bytes = 65536, .depth = 4}, &doc, reterr);
     if (q < 0)
         return q;
-    *ret = (UserRow){0};
-    if (q == STORE_OK) {
-        q = json_parse(buf_slice(&row), (JsonLimits){.bytes = 65536, .depth = 4}, &doc, reterr);
-        if (q < 0)
-            return q;
-        user_read(yyjson_doc_get_root(doc), r->arena, ret);
-    }
-    return password_verify(password, ret->password_hash, r->deadline, reterr);
+    user_read(yyjson_doc_get_root(doc), r->arena, ret);
+    return 0;
 }
 
 static int check_throttle(HttpRequest *r, const Slice keys[2], Usec now, Err *reterr)
@@ -141,11 +141,41 @@ static int check_throttle(HttpRequest *r, const Slice keys[2], Usec now, Err *re
     return 0;
 }
 
+/* Checks the password of who may be nobody: the same error, in the same time, whichever of the two was wrong. Failures
+ * are counted for the user however the login was written (upper case, lower case), and for the address. */
+static int check_password(HttpRequest *r, const UserRow *user, const char *login, Slice password, Err *reterr)
+{
+    Throttle *throttle = r->backend->auth->throttle;
+    const Slice keys[2] = {
+        slice_cstr(user->id ? arena_printf(r->arena, "user:%s", user->id) : arena_printf(r->arena, "login:%s", login)),
+        slice_cstr(arena_printf(r->arena, "address:%s", auth_network_of(r->remote_address, r->arena)))};
+    Usec now = clock_monotonic();
+    Err err = ERR_INIT;
+
+    int p = check_throttle(r, keys, now, reterr);
+    if (p < 0)
+        return p;
+    p = password_verify(password, user->password_hash, r->deadline, &err);
+    if (p == 0) {
+        throttle_succeeded(throttle, keys[0]);
+        return 0;
+    }
+    if (err.code == ERR_CREDENTIALS) {
+        throttle_failed(throttle, keys[0], now);
+        throttle_failed(throttle, keys[1], now);
+        auth_count_refusal(ERR_CREDENTIALS);
+        log_warn("login refused", log_str("login", login), log_str("address", r->remote_address));
+    }
+    if (reterr)
+        *reterr = err;
+    return p;
+}
+
 int session_login(HttpRequest *r, Err *reterr)
 {
     _cleanup_json_doc_ yyjson_doc *doc = NULL;
     _cleanup_buf_ Buf made = BUF_INIT;
-    char session_id[RANDOM_UUID_SIZE], refresh[REFRESH_TEXT_SIZE], hash[HASH_TEXT_SIZE];
+    char session_id[RANDOM_UUID_SIZE], refresh[AUTH_TOKEN_SIZE], hash[HASH_TEXT_SIZE];
     JsonReader reader;
     UserRow user;
 
@@ -159,46 +189,32 @@ int session_login(HttpRequest *r, Err *reterr)
     if (j < 0)
         return j;
 
-    Throttle *throttle = r->backend->auth->throttle;
-    const Slice keys[2] = {slice_cstr(arena_printf(r->arena, "login:%s", login)),
-                           slice_cstr(arena_printf(r->arena, "address:%s", r->remote_address))};
-    Usec now = clock_monotonic();
-    j = check_throttle(r, keys, now, reterr);
+    j = find_user(r, login, &user, reterr);
+    if (j == 0)
+        j = check_password(r, &user, login, password, reterr);
     if (j < 0)
         return j;
-    Err err = ERR_INIT;
-    j = check_password(r, login, password, &user, &err);
-    if (j < 0) {
-        if (err.code == ERR_CREDENTIALS) {
-            throttle_failed(throttle, keys[0], now);
-            throttle_failed(throttle, keys[1], now);
-            auth_count_refusal(ERR_CREDENTIALS);
-            log_warn("login refused", log_str("login", login), log_str("address", r->remote_address));
-        }
-        if (reterr)
-            *reterr = err;
-        return j;
-    }
-    throttle_succeeded(throttle, keys[0]);
 
     random_uuid(session_id);
     random_hex(refresh);
     refresh_hash(slice_cstr(refresh), hash);
     j = store_query(r->backend->store, "session_insert",
-                    STORE_PARAMS(session_id, user.id, hash, api_int(r, AUTH_REFRESH_SECONDS), r->remote_address),
+                    STORE_PARAMS(session_id, user.id, hash, api_int(r, AUTH_REFRESH_SECONDS), r->remote_address,
+                                 user.password_hash),
                     r->deadline, &made, reterr);
-    if (j < 0)
-        return j;
-    return answer_tokens(r, &user, refresh, reterr);
+    if (j == STORE_EMPTY)
+        return err_set(reterr, ERR_CREDENTIALS, "login or password is wrong"); /* changed in this moment */
+    return j < 0 ? j : answer_tokens(r, &user, refresh, false, reterr);
 }
 
-/* From the cookie, or {"refresh_token"} in the body. */
-static int refresh_token_of(HttpRequest *r, Slice *ret, Err *reterr)
+/* From the cookie (*@ret_cookie), or {"refresh_token"} in the body. */
+static int refresh_token_of(HttpRequest *r, Slice *ret, bool *ret_cookie, Err *reterr)
 {
     _cleanup_json_doc_ yyjson_doc *doc = NULL;
     JsonReader reader;
 
     *ret = slice_cstr(http_request_cookie(r, "pga_refresh"));
+    *ret_cookie = ret->ptr != NULL;
     if (ret->ptr)
         return 0;
     if (r->body.len == 0)
@@ -215,15 +231,16 @@ int session_refresh(HttpRequest *r, Err *reterr)
 {
     _cleanup_buf_ Buf row = BUF_INIT;
     _cleanup_json_doc_ yyjson_doc *doc = NULL;
-    char session_id[RANDOM_UUID_SIZE], refresh[REFRESH_TEXT_SIZE], new_hash[HASH_TEXT_SIZE], hash[HASH_TEXT_SIZE];
+    char session_id[RANDOM_UUID_SIZE], refresh[AUTH_TOKEN_SIZE], new_hash[HASH_TEXT_SIZE], hash[HASH_TEXT_SIZE];
+    bool by_cookie;
     Slice token;
     UserRow user;
 
-    int j = refresh_token_of(r, &token, reterr);
+    int j = refresh_token_of(r, &token, &by_cookie, reterr);
     if (j < 0)
         return j;
     random_uuid(session_id);
-    random_hex(refresh);
+    auth_derive(r->backend->auth, AUTH_NEXT_REFRESH, token, refresh);
     refresh_hash(slice_cstr(refresh), new_hash);
     refresh_hash(token, hash);
     j = store_query(r->backend->store, "session_rotate",
@@ -237,7 +254,7 @@ int session_refresh(HttpRequest *r, Err *reterr)
             return j;
     }
     const char *verdict = doc ? yyjson_get_str(yyjson_obj_get(yyjson_doc_get_root(doc), "verdict")) : NULL;
-    if (!verdict || strcmp(verdict, "ok") != 0) {
+    if (!verdict || (strcmp(verdict, "ok") != 0 && strcmp(verdict, "again") != 0)) {
         auth_count_refusal(ERR_TOKEN_INVALID);
         add_session_cookies(r, "", "", "");
         if (verdict && strcmp(verdict, "reused") == 0)
@@ -245,17 +262,18 @@ int session_refresh(HttpRequest *r, Err *reterr)
         return err_set(reterr, ERR_TOKEN_INVALID, "the session has ended; log in again");
     }
     user_read(yyjson_doc_get_root(doc), r->arena, &user);
-    return answer_tokens(r, &user, refresh, reterr);
+    return answer_tokens(r, &user, refresh, by_cookie, reterr);
 }
 
 int session_logout(HttpRequest *r, Err *reterr)
 {
     _cleanup_buf_ Buf ended = BUF_INIT;
     char hash[HASH_TEXT_SIZE];
+    bool by_cookie;
     Slice token;
 
     add_session_cookies(r, "", "", "");
-    if (refresh_token_of(r, &token, NULL) == 0) {
+    if (refresh_token_of(r, &token, &by_cookie, NULL) == 0) {
         refresh_hash(token, hash);
         int q = store_query(r->backend->store, "session_end", STORE_PARAMS(hash), r->deadline, &ended, reterr);
         if (q < 0)

@@ -74,7 +74,7 @@ static int check_admin(HttpRequest *r, Err *reterr)
 static int check_registration(HttpRequest *r, Err *reterr)
 {
     Auth *auth = r->backend->auth;
-    Slice key = slice_cstr(arena_printf(r->arena, "register:%s", r->remote_address));
+    Slice key = slice_cstr(arena_printf(r->arena, "register:%s", auth_network_of(r->remote_address, r->arena)));
     const char *secret = http_request_header(r, "X-Registration-Secret");
     Usec now = clock_monotonic(), wait;
 

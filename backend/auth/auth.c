@@ -2,6 +2,7 @@
 /* What access check and login share: see auth.h. */
 #include "backend/auth/auth.h"
 
+#include <arpa/inet.h>
 #include <sodium.h>
 
 enum { THROTTLE_KEYS_MAX = 20000 };
@@ -36,6 +37,33 @@ bool auth_secret_eq(Slice a, Slice b)
     (void)crypto_generichash(left, sizeof left, (const uint8_t *)a.ptr, a.len, NULL, 0);
     (void)crypto_generichash(right, sizeof right, (const uint8_t *)b.ptr, b.len, NULL, 0);
     return sodium_memcmp(left, right, sizeof left) == 0;
+}
+
+void auth_derive(const Auth *a, AuthDerived what, Slice refresh_token, char ret[AUTH_TOKEN_SIZE])
+{
+    static const Slice purposes[] = {
+        [AUTH_NEXT_REFRESH] = SLICE_LIT("next refresh token:"), [AUTH_CSRF] = SLICE_LIT("csrf token:")};
+    Slice purpose = purposes[what];
+    uint8_t digest[crypto_auth_hmacsha256_BYTES];
+    crypto_auth_hmacsha256_state state;
+
+    /* none of these can fail */
+    (void)crypto_auth_hmacsha256_init(&state, (const uint8_t *)a->keys.current.ptr, a->keys.current.len);
+    (void)crypto_auth_hmacsha256_update(&state, (const uint8_t *)purpose.ptr, purpose.len);
+    (void)crypto_auth_hmacsha256_update(&state, (const uint8_t *)refresh_token.ptr, refresh_token.len);
+    (void)crypto_auth_hmacsha256_final(&state, digest);
+    (void)sodium_bin2hex(ret, AUTH_TOKEN_SIZE, digest, sizeof digest);
+}
+
+const char *auth_network_of(const char *address, Arena *arena)
+{
+    struct in6_addr v6;
+    char text[INET6_ADDRSTRLEN];
+
+    if (inet_pton(AF_INET6, address, &v6) != 1)
+        return address;
+    memset(v6.s6_addr + 8, 0, 8);
+    return inet_ntop(AF_INET6, &v6, text, sizeof text) ? arena_printf(arena, "%s/64", text) : address;
 }
 
 #define REFUSAL_HELP "Requests refused by the access check or at login."

@@ -95,12 +95,44 @@ static void set_certificate(HttpRequest *r, const HttpCertificate *c)
     }
 }
 
+/*
+ * The value of a header that proxies write; all its fields as one list. Some proxies add a field of their own behind
+ * what the client made up, so the first one alone must not be believed.
+ */
+static const char *joined_header(const HttpRequest *r, const char *name, size_t *ret_fields)
+{
+    const char *joined = NULL;
+    *ret_fields = 0;
+    for (size_t i = 0; i < r->headers.len; i++) {
+        const HttpField *field = &r->headers.items[i];
+        if (strcasecmp(field->name, name) != 0)
+            continue;
+        joined = joined ? arena_printf(r->arena, "%s,%s", joined, field->value) : field->value;
+        ++*ret_fields;
+    }
+    return joined;
+}
+
+static void take_handed_over(HttpListener *l, HttpRequest *r)
+{
+    size_t fields = 0;
+    const char *text = l->options.client_cert_header ? joined_header(r, l->options.client_cert_header, &fields) : NULL;
+    if (fields == 0)
+        return;
+    HttpCertificate certificate = {.fault = "the proxy handed over two certificates"};
+    if (fields == 1)
+        http_trust_verify_text(l->trust, slice_cstr(text), &certificate);
+    r->certificate_serial = r->certificate_name = r->certificate_fault = NULL;
+    set_certificate(r, &certificate);
+}
+
 void http_connection_describe(HttpExchange *x)
 {
     HttpConnection *c = x->connection;
     HttpListener *l = x->listener;
     HttpRequest *r = &x->request;
-    const char *forwarded = http_request_header(r, "X-Forwarded-For");
+    size_t fields;
+    const char *forwarded = joined_header(r, "X-Forwarded-For", &fields);
     HttpAddress client = http_address_of_client(&l->trusted_proxies, &c->peer, forwarded);
     char *text = arena_alloc(r->arena, HTTP_ADDRESS_TEXT_SIZE);
     http_address_to_text(&client, text);
@@ -116,15 +148,8 @@ void http_connection_describe(HttpExchange *x)
     }
     if (!http_networks_contain(&l->trusted_proxies, &c->peer))
         return;
-    const char *protocol = http_request_header(r, "X-Forwarded-Proto");
-    if (protocol && strcasecmp(protocol, "https") == 0)
+    const char *protocol = joined_header(r, "X-Forwarded-Proto", &fields);
+    if (protocol && fields == 1 && strcasecmp(protocol, "https") == 0)
         r->tls = true;
-    const char *handed_over =
-        l->options.client_cert_header ? http_request_header(r, l->options.client_cert_header) : NULL;
-    if (handed_over) {
-        HttpCertificate certificate;
-        http_trust_verify_text(l->trust, slice_cstr(handed_over), &certificate);
-        r->certificate_serial = r->certificate_name = r->certificate_fault = NULL;
-        set_certificate(r, &certificate);
-    }
+    take_handed_over(l, r);
 }

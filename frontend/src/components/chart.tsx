@@ -39,7 +39,7 @@ function axes(format: Formatter): uPlot.Axis[] {
   const grid = { stroke: cssVariable('--line'), width: 1 };
   const common = { stroke, grid, ticks: { ...grid, size: 4 }, font: '11px system-ui, sans-serif' };
   return [
-    { ...common, values: timeMarks },
+    { ...common, size: 28, values: timeMarks },
     { ...common, size: 64, values: (_plot, splits) => splits.map((split) => format(split)) },
   ];
 }

@@ -2,10 +2,9 @@
 /* The durable steps of the spool's files, each alone. */
 #include "tests/support/unit.h"
 
-#include <errno.h>
-#include <fcntl.h>
+#include <sys/mman.h>
 
-#include "collector/spool_files.h"
+#include "collector/spool_files.c" /* for read_chunk() */
 #include "lib/io/file.h"
 #include "tests/support/spool_files.h"
 
@@ -165,6 +164,30 @@ static void segment_is_read_whole_and_replaced_whole(void **state)
     buf_done(&large);
 }
 
+static void S10_sectors_that_cannot_be_read_come_as_ff(void **state)
+{
+    (void)state;
+    /* Our own memory as a file: reading where nothing is mapped is a real EIO. */
+    enum { READABLE = 3 };
+    char *memory = mmap(NULL, READ_CHUNK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_true(memory != MAP_FAILED);
+    memset(memory, 'x', READ_CHUNK);
+    assert_int_equal(munmap(memory + READABLE * READ_SECTOR, READ_CHUNK - READABLE * READ_SECTOR), 0);
+    const int fd = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+
+    char *chunk = malloc(READ_CHUNK);
+    size_t size;
+    assert_int_equal(read_chunk(fd, chunk, (off_t)(uintptr_t)memory, &size), 0);
+    assert_int_equal(size, READ_CHUNK);
+    for (size_t i = 0; i < READ_CHUNK; i++)
+        if ((unsigned char)chunk[i] != (i < READABLE * READ_SECTOR ? 'x' : 0xff))
+            fail_msg("byte %zu", i);
+    free(chunk);
+    (void)close(fd);
+    assert_int_equal(munmap(memory, READABLE * READ_SECTOR), 0);
+}
+
 static void mending_changes_the_header_only(void **state)
 {
     (void)state;
@@ -195,6 +218,7 @@ int main(void)
         TEST(missing_directory_is_named),
         TEST(S1_segment_that_cannot_be_made_leaves_nothing),
         TEST(segment_is_read_whole_and_replaced_whole),
+        TEST(S10_sectors_that_cannot_be_read_come_as_ff),
         TEST(mending_changes_the_header_only),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

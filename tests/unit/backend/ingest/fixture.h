@@ -3,6 +3,7 @@
 /* A small catalog of its own and pushes as text, decoded: the tests of the ingest read like what collectors send. */
 #include "lib/catalog/family.h"
 #include "lib/wire/push.h"
+#include "tests/support/unit.h"
 
 static const char FIXTURE_FAMILY[] =
     "name = \"fam\"\nhelp = \"A family.\"\nfrom = \"pg_stat_database\"\n"
