@@ -56,6 +56,7 @@ def sign(csr):
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = 60
+    disable_nagle_algorithm = True
 
     def setup(self):
         self.request.do_handshake()
