@@ -14,6 +14,7 @@
 #include <inttypes.h>
 
 #include "collector/spool_private.h"
+#include "lib/base/memory.h"
 #include "lib/io/file.h"
 
 enum {
@@ -167,11 +168,8 @@ int spool_open(Spool **ret, const SpoolOptions *options, Err *reterr)
     if (r < 0)
         return err_trace(r);
 
-    _cleanup_(spool_closep) Spool *s = calloc(1, sizeof(*s));
-    if (!s || !(s->directory = strdup(options->directory))) {
-        free(TAKE_PTR(s)); /* nothing in it needs more */
-        return err_set(reterr, ERR_OUT_OF_MEMORY, "no memory for a spool");
-    }
+    _cleanup_(spool_closep) Spool *s = mem_alloc(sizeof(*s));
+    s->directory = mem_strdup(options->directory);
     s->head_fd = s->newest_fd = s->read_fd = -1;
     (void)pthread_mutex_init(&s->lock, NULL); /* cannot fail for a plain mutex */
     s->max_bytes = options->max_bytes ? options->max_bytes : DEFAULT_MAX_BYTES;

@@ -506,6 +506,47 @@ static void token_near_its_end_goes_on_when_renewal_fails(void **state)
     yyjson_doc_free(log);
 }
 
+static void renewed_token_that_cannot_be_written_is_used_all_the_same(void **state)
+{
+    (void)state;
+    Buf path = scratch_path(&w.scratch, "token");
+    assert_int_equal(mkdir(buf_cstr(&path), 0700), 0); /* in the way of the file */
+    buf_done(&path);
+    push_server_script(&server, "[" EXPIRED "]");
+    append(0, WIRE_GZIP, 0);
+    start(1);
+    yyjson_doc *log = push_server_wait(&server, 3);
+    (void)finish();
+    assert_string_not_equal(yyjson_get_str(entry(log, 2, "authorization")),
+                            yyjson_get_str(entry(log, 0, "authorization")));
+    assert_true(logged("could not be written"));
+    yyjson_doc_free(log);
+}
+
+static void answers_without_a_token_keep_the_old_one(void **state)
+{
+    (void)state;
+    static const char *const answers[] = {"\"<html>\"", "{}", "{\"token\":\"\"}", "{\"token\":7}", "[1]"};
+    for (size_t i = 0; i < ARRAY_LENGTH(answers); i++) {
+        if (i > 0) {
+            (void)teardown(NULL);
+            (void)setup(NULL);
+        }
+        char steps[400];
+        (void)snprintf(steps, sizeof(steps), "[" EXPIRED ",{\"status\":200,\"body\":%s}]", answers[i]);
+        push_server_script(&server, steps);
+        append(0, WIRE_GZIP, 0);
+        start(1);
+        yyjson_doc *log = push_server_wait(&server, 3);
+        const StatsCopy stats = finish();
+        assert_int_equal(stats.failures, 1);
+        assert_string_equal(yyjson_get_str(entry(log, 2, "authorization")),
+                            yyjson_get_str(entry(log, 0, "authorization")));
+        assert_true(logged("the answer has no token"));
+        yyjson_doc_free(log);
+    }
+}
+
 static void duplicates_are_counted(void **state)
 {
     (void)state;
@@ -657,6 +698,8 @@ int main(void)
         TEST(renewed_token_that_is_refused_too_does_not_spin),
         TEST(token_near_its_end_is_renewed_before),
         TEST(token_near_its_end_goes_on_when_renewal_fails),
+        TEST(renewed_token_that_cannot_be_written_is_used_all_the_same),
+        TEST(answers_without_a_token_keep_the_old_one),
         TEST(duplicates_are_counted),
         TEST(parts_left_out_are_logged),
         TEST(stops_in_the_middle_of_a_request),

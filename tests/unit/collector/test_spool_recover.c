@@ -226,6 +226,27 @@ static void S7_lost_segments_are_noticed(void **state)
     spool_close(s);
 }
 
+static void S7_numbers_go_on_beyond_those_of_lost_segments(void **state)
+{
+    (void)state;
+    Spool *s = must_open(scratch.path, ROOMY, 32);
+    must_append(s, 8);
+    spool_close(s);
+    for (uint64_t first = 3; first <= 7; first += 2) {
+        Buf path = segment_path(scratch.path, first);
+        assert_int_equal(unlink(buf_cstr(&path)), 0);
+        buf_done(&path);
+    }
+    s = must_open(scratch.path, ROOMY, 32);
+    assert_int_equal(stats_of(s).batches, 2);
+    assert_true(spool_last_sequence(s) >= 6); /* the head knows that a segment began with 7 */
+    must_append(s, 1);
+    spool_close(s);
+    s = must_open(scratch.path, ROOMY, 32);
+    assert_int_equal(stats_of(s).batches, 3);
+    spool_close(s);
+}
+
 static void S7_acknowledged_beyond_the_last_record_takes_a_new_id(void **state)
 {
     (void)state;
@@ -433,6 +454,7 @@ int main(void)
         TEST(S10_damaged_segment_header_is_mended),
         TEST(S7_damaged_header_that_nothing_tells_takes_a_new_id),
         TEST(S7_lost_segments_are_noticed),
+        TEST(S7_numbers_go_on_beyond_those_of_lost_segments),
         TEST(S7_acknowledged_beyond_the_last_record_takes_a_new_id),
         TEST(lost_directory_content_takes_a_new_id),
         TEST(S7_lost_head_takes_a_new_id_and_sends_again),
