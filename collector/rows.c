@@ -22,6 +22,8 @@ void rows_begin(Rows *r, const FamilyColumn *const *columns, size_t column_count
     assert(label_count <= column_count);
     arena_clear(r->arena);
     cell_vec_clear(&r->cells);
+    if (r->cells.capacity > ROWS_CELLS_KEPT)
+        cell_vec_done(&r->cells);
     slice_vec_clear(&r->epochs);
     r->columns = columns;
     r->column_count = column_count;
@@ -39,7 +41,7 @@ static Cell *last_row(const Rows *r)
 
 Cell *rows_add(Rows *r)
 {
-    if (r->row_count >= ROWS_MAX || r->bytes >= ROWS_BYTES_MAX) {
+    if (r->row_count >= ROWS_MAX || r->bytes >= ROWS_BYTES_MAX || r->cells.len + r->column_count > ROWS_CELLS_MAX) {
         r->truncated = true;
         return NULL;
     }

@@ -11,8 +11,10 @@ DEFINE_VEC(CellVec, cell_vec, Cell)
 DEFINE_VEC(SliceVec, slice_vec, Slice)
 
 enum {
-    ROWS_MAX = 100000,         /* of one family: half of what a batch may hold */
-    ROWS_BYTES_MAX = 16 << 20, /* of texts in one family */
+    ROWS_MAX = 100000,          /* of one family: half of what a batch may hold */
+    ROWS_BYTES_MAX = 16 << 20,  /* of texts in one family */
+    ROWS_CELLS_MAX = 1 << 20,   /* 24 MB while it is read */
+    ROWS_CELLS_KEPT = 64 << 10, /* memory for so many stays from one family to the next */
 };
 
 typedef struct Rows {

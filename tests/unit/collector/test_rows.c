@@ -90,6 +90,22 @@ static void the_bound_on_rows_is_kept_and_told(void **state)
     assert_false(rows_reading(&rows).partial);
 }
 
+static void the_bound_on_cells_is_kept_and_memory_given_back(void **state)
+{
+    (void)state;
+    const FamilyColumn *wide[FAMILY_COLUMNS_MAX];
+    for (size_t i = 0; i < FAMILY_COLUMNS_MAX; i++)
+        wide[i] = &COUNT;
+    rows_begin(&rows, wide, FAMILY_COLUMNS_MAX, 0);
+    size_t count = 0;
+    while (rows_add(&rows))
+        count++;
+    assert_int_equal(count, ROWS_CELLS_MAX / FAMILY_COLUMNS_MAX);
+    assert_true(rows.truncated);
+    rows_begin(&rows, wide, FAMILY_COLUMNS_MAX, 0);
+    assert_true(rows.cells.capacity <= ROWS_CELLS_KEPT);
+}
+
 static void the_bound_on_bytes_is_kept_and_told(void **state)
 {
     (void)state;
@@ -103,9 +119,8 @@ int main(void)
 {
 #define ROWS_TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
     const struct CMUnitTest tests[] = {
-        ROWS_TEST(values_are_set_by_name_and_type),
-        ROWS_TEST(texts_are_clean_and_bounded),
-        ROWS_TEST(the_bound_on_rows_is_kept_and_told),
+        ROWS_TEST(values_are_set_by_name_and_type),     ROWS_TEST(texts_are_clean_and_bounded),
+        ROWS_TEST(the_bound_on_rows_is_kept_and_told),  ROWS_TEST(the_bound_on_cells_is_kept_and_memory_given_back),
         ROWS_TEST(the_bound_on_bytes_is_kept_and_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
