@@ -408,6 +408,23 @@ def test_reload_applies_what_is_valid_and_keeps_the_rest(server, collector):
     collector.stop()
 
 
+def test_a_server_can_be_added_and_taken_out_while_it_runs(server, collector):
+    collector.start()
+    collector.wait_for_batches(1)
+    collector.write_config({"main": server.dsn(user="monitor"), "second": server.dsn(user="monitor")})
+    collector.process.send_signal(signal.SIGHUP)
+    collector.wait_for_batches(2, "second")
+    collector.write_config({"second": server.dsn(user="monitor")})
+    collector.process.send_signal(signal.SIGHUP)
+    eventually(lambda: sum(l["message"] == "settings were read anew" for l in collector.log_lines()) == 2, 20, "reload")
+    left = len(collector.batches("main"))
+    batches = collector.wait_for_batches(2, "second")
+    assert len(collector.batches("main")) == left > 0, "nothing more is read, what waits is kept"
+    frames = [f for b in batches for f in b["frames"] if f["family"] == "pg_stat_database"]
+    assert sum(f.get("interval_ms", 0) == 0 for f in frames) == 1, "the server that stayed was not disturbed"
+    collector.stop()
+
+
 def test_only_one_collector_runs_in_a_state_directory(collector):
     collector.start()
     collector.wait_for_batches(1)
