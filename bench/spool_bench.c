@@ -50,13 +50,19 @@ static void report(const Bench *b, const char *what, Usec elapsed)
            (double)(b->batches * b->bytes) / seconds / 1e6);
 }
 
+/* The sorted times' @percent-th percentile. */
+static double took_ms(const Bench *b, uint64_t percent)
+{
+    const uint64_t index = b->batches * percent / 100;
+    return (double)b->took[index < b->batches ? index : b->batches - 1] / (double)USEC_PER_MSEC;
+}
+
 static void report_times(const Bench *b, const char *what, Usec elapsed)
 {
     report(b, what, elapsed);
     qsort(b->took, b->batches, sizeof(Usec), compare_usec);
-    printf("   p50 %6.2f  p95 %6.2f  p99 %6.2f  worst %6.2f ms\n", (double)b->took[b->batches / 2] / 1e3,
-           (double)b->took[b->batches * 95 / 100] / 1e3, (double)b->took[b->batches * 99 / 100] / 1e3,
-           (double)b->took[b->batches - 1] / 1e3);
+    printf("   p50 %6.2f  p95 %6.2f  p99 %6.2f  worst %6.2f ms\n", took_ms(b, 50), took_ms(b, 95), took_ms(b, 99),
+           took_ms(b, 100));
 }
 
 static void open_spool(Bench *b)
