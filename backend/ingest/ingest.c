@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * The queue and its writer threads. ingest_push() runs on the caller's thread and touches only the queue and counters;
- * a batch belongs to the queue until a writer pops it, then to that writer, which answers it exactly once. Group commit
- * needs no timer: what arrives while a transaction runs is the next one.
+ * The queues and their writer threads. ingest_push() runs on the caller's thread and touches only a queue and counters;
+ * a batch belongs to the queue until its writer pops it, then to that writer, which answers it exactly once. Group
+ * commit needs no timer: what arrives while a transaction runs is the next one.
+ *
+ * All pushes of a collector go to one writer: two writers could commit its sequences in the wrong order, and what comes
+ * second would look like a duplicate of what was never stored.
  */
 #include "backend/ingest/ingest.h"
 
@@ -27,6 +30,7 @@ static const Usec FUTURE_MAX = 3600 * USEC_PER_SEC;
 
 typedef struct Writer {
     Ingest *ingest;
+    Queue *queue;
     Group *group;
     IngestBatch *held; /* popped, but too large for the group before it */
     pthread_t thread;
@@ -35,7 +39,6 @@ typedef struct Writer {
 struct Ingest {
     const Catalog *catalog;
     Usec retention;
-    Queue *queue;
     size_t queue_bytes_max;
     _Atomic size_t queue_bytes;
     SeriesCache *series;
@@ -207,13 +210,13 @@ static IngestBatch *pop(Writer *w, bool wait)
         return TAKE_PTR(w->held);
     void *item = NULL;
     if (wait)
-        b = queue_pop(w->ingest->queue, USEC_NEVER);
-    else if (queue_pop_many(w->ingest->queue, &item, 1) == 1)
+        b = queue_pop(w->queue, USEC_NEVER);
+    else if (queue_pop_many(w->queue, &item, 1) == 1)
         b = item;
     if (b) {
         size_t bytes = atomic_fetch_sub(&w->ingest->queue_bytes, b->checked.bytes) - b->checked.bytes;
         gauge_set(&queue_bytes, (int64_t)bytes);
-        gauge_set(&queue_batches, (int64_t)queue_len(w->ingest->queue));
+        gauge_add(&queue_batches, -1);
     }
     return b;
 }
@@ -262,16 +265,18 @@ int ingest_new(Ingest **ret, const IngestOptions *options, Err *reterr)
         abort();
     i->catalog = options->catalog;
     i->retention = options->retention ? options->retention : RETENTION_DEFAULT;
-    i->queue = queue_new(options->queue_batches ? options->queue_batches : QUEUE_BATCHES_DEFAULT);
     i->queue_bytes_max = options->queue_bytes ? options->queue_bytes : QUEUE_BYTES_DEFAULT;
     i->series = series_cache_new(SERIES_CACHED_MAX);
+    size_t batches = options->queue_batches ? options->queue_batches : QUEUE_BATCHES_DEFAULT;
     for (; i->writer_count < writers; i->writer_count++) {
         Writer *w = &i->writers[i->writer_count];
         w->ingest = i;
+        w->queue = queue_new((batches + writers - 1) / writers);
         w->group = group_new(options->store, i->series);
         int number = pthread_create(&w->thread, NULL, writer_main, w);
         if (number != 0) {
             group_free(w->group);
+            queue_free(w->queue);
             return err_set_errno(reterr, ERR_INTERNAL, number, "a writer thread could not be started");
         }
     }
@@ -283,12 +288,13 @@ Ingest *ingest_free(Ingest *i)
 {
     if (!i)
         return NULL;
-    queue_close(i->queue);
+    for (size_t n = 0; n < i->writer_count; n++)
+        queue_close(i->writers[n].queue);
     for (size_t n = 0; n < i->writer_count; n++) {
         pthread_join(i->writers[n].thread, NULL);
         group_free(i->writers[n].group);
+        queue_free(i->writers[n].queue);
     }
-    queue_free(i->queue);
     series_cache_free(i->series);
     free(i);
     return NULL;
@@ -302,14 +308,24 @@ static char *dup_lower(Arena *arena, const char *s)
     return copy;
 }
 
+/* Always the same one for a collector. */
+static Writer *writer_of(Ingest *i, const char *collector_id)
+{
+    uint64_t hash = 14695981039346656037u; /* FNV-1a: collectors choose none of their ids */
+    for (const char *c = collector_id; *c; c++)
+        hash = (hash ^ (unsigned char)*c) * 1099511628211u;
+    return &i->writers[hash % i->writer_count];
+}
+
 static int enqueue(Ingest *i, IngestBatch *b, Err *reterr)
 {
+    Queue *queue = writer_of(i, b->collector_id)->queue;
     size_t bytes = b->checked.bytes;
-    if (atomic_fetch_add(&i->queue_bytes, bytes) + bytes <= i->queue_bytes_max || queue_len(i->queue) == 0) {
-        if (queue_try_push(i->queue, b)) {
-            gauge_set(&queue_batches, (int64_t)queue_len(i->queue));
+    if (atomic_fetch_add(&i->queue_bytes, bytes) + bytes <= i->queue_bytes_max || queue_len(queue) == 0) {
+        gauge_add(&queue_batches, 1); /* before the push: its writer may take it at once */
+        if (queue_try_push(queue, b))
             return 0;
-        }
+        gauge_add(&queue_batches, -1);
     }
     atomic_fetch_sub(&i->queue_bytes, bytes);
     counter_add(&batches_queue_full, 1);

@@ -344,19 +344,26 @@ def test_a_group_in_any_order_is_stored_in_the_order_of_its_sequences(store):
         pusher.send(push_of(collector, 1))
         blocker = store.server.connect(dbname=store.database)
         blocker.autocommit = False
-        with blocker.cursor() as cursor:  # both writers wait here while the others queue up
+        with blocker.cursor() as cursor:  # the writer waits here while the others queue up
             cursor.execute("lock table pganalytics.ingest_position in exclusive mode")
-        others = [store.add_collector(f"o{i}") for i in range(2)]
-        first = []
-        for waiting, other in enumerate(others, 1):
-            first.append(pusher.begin(push_of(other, 1)))
-            wait_for(lambda waiting=waiting: waiting == store.one(
-                "select count(*) from pg_locks where relation = 'pganalytics.ingest_position'::regclass and not granted"))
+        first = [pusher.begin(push_of(collector, 1, spool="another"))]
+        wait_for(lambda: 1 == store.one(
+            "select count(*) from pg_locks where relation = 'pganalytics.ingest_position'::regclass and not granted"))
         numbers = [pusher.begin(push_of(collector, n)) for n in (4, 2, 3)]
         blocker.close()
         answers = [pusher.wait(number) for number in first + numbers]
     assert not any(answer["duplicate"] for answer in answers)
-    assert sums(store, collector) == expected(4)
+    assert sums(store, collector) == (5, expected(4)[1] + 2)
+
+
+def test_pushes_of_a_collector_that_are_under_way_at_once_keep_their_order(store):
+    collectors = [store.add_collector(f"c{i}") for i in range(6)]
+    count = 100
+    with Pusher(store) as pusher:
+        answers = pusher.send_all([push_of(c, n) for n in range(1, count + 1) for c in collectors])
+    assert not any(answer["duplicate"] for answer in answers)
+    for collector in collectors:
+        assert sums(store, collector) == expected(count)
 
 
 def test_rows_and_position_are_written_together_or_not_at_all(store):
