@@ -455,7 +455,8 @@ static int check_positions(Group *g, IngestBatch **batches, size_t count, Err *r
         b->duplicate = b->push->sequence <= position;
         if (b->duplicate)
             continue;
-        b->missing = b->push->sequence - position - 1;
+        /* A spool that is new to this store may go on counting from another one (docs/spool.md, S7). */
+        b->missing = position > 0 ? b->push->sequence - position - 1 : 0;
         map_put(positions, position_key(g, b->collector_id, b->push->spool),
                 (void *)(uintptr_t)(b->push->sequence + 1));
     }
