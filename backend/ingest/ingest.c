@@ -164,10 +164,9 @@ static GroupResult try_group(Writer *w, IngestBatch **batches, size_t count, Err
     return result;
 }
 
-static void write_group(Writer *w, IngestBatch **batches, size_t count)
+static void answer_group(IngestBatch **batches, size_t count, GroupResult result, const Err *err)
 {
-    Err err = ERR_INIT;
-    switch (try_group(w, batches, count, &err)) {
+    switch (result) {
     case GROUP_STORED:
         for (size_t i = 0; i < count; i++)
             answer_stored(batches[i]);
@@ -179,15 +178,29 @@ static void write_group(Writer *w, IngestBatch **batches, size_t count)
         answer_unavailable(batches, count, "the store went away during the commit");
         return;
     case GROUP_REFUSED:
-        break;
-    }
-    group_forget(w->group);
-    if (count == 1) {
-        answer_refused(batches[0], &err);
+        for (size_t i = 0; i < count; i++)
+            answer_refused(batches[i], err);
         return;
     }
-    for (size_t i = 0; i < count; i++)
-        write_group(w, &batches[i], 1);
+}
+
+/* A collector gives up a push that is refused. So a group that was refused is taken apart, for one bad push to harm no
+ * other; and what is remembered of the store may be no longer so (another backend dropped a partition, the store was
+ * restored), so a push is refused only by what was looked up anew. */
+static void write_group(Writer *w, IngestBatch **batches, size_t count)
+{
+    Err err = ERR_INIT;
+    GroupResult result = try_group(w, batches, count, &err);
+    if (result != GROUP_REFUSED) {
+        answer_group(batches, count, result, &err);
+        return;
+    }
+    group_forget(w->group);
+    for (size_t i = 0; i < count; i++) {
+        err = ERR_INIT;
+        result = try_group(w, &batches[i], 1, &err);
+        answer_group(&batches[i], 1, result, &err);
+    }
 }
 
 static void drop_expired(IngestBatch **batches, size_t *count)

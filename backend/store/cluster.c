@@ -358,7 +358,8 @@ static int spawn_server(Cluster *c, Err *reterr)
                                 "cluster_name=pganalytics",
                                 NULL};
     _cleanup_close_ int log_fd = -1;
-    int r = io_open(log_path, O_WRONLY | O_CREAT | O_TRUNC, 0600, &log_fd);
+    /* The directory is the server's user's, who must not lead us to a file of ours. */
+    int r = io_open(log_path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600, &log_fd);
     if (r < 0)
         return err_set_errno(reterr, ERR_IO, -r, "opening %s", log_path);
     ProcessOptions options = {.argv = argv, .directory = c->dir, .user = c->user, .die_with_parent = true};
