@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * From absolute readings to increases. See delta.h for the contract and docs/decisions/0004-statistics-epoch.md for why
+ * From absolute readings to increases. See delta.h for the contract and docs/decisions/0002-statistics-epoch.md for why
  * an epoch is what it is.
  *
  * A series is a family, or a family of one database. It has a committed generation (the baseline) and, between

@@ -2,7 +2,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
  * What tells whether two readings count from the same start: the statistics' identity of a server
- * (docs/decisions/0004-statistics-epoch.md). The target's thread.
+ * (docs/decisions/0002-statistics-epoch.md). The target's thread.
  */
 #include "lib/base/buf.h"
 #include "lib/pg/conn.h"
