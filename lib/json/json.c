@@ -25,29 +25,40 @@ static void place_of(Slice text, size_t at, uint32_t *ret_line, uint32_t *ret_co
     *ret_column = column;
 }
 
+/* Behind the string whose opening quote is at @p; @end when it is never closed. */
+static const char *skip_string(const char *p, const char *end)
+{
+    for (p++; p < end && *p != '"'; p++)
+        if (*p == '\\' && p + 1 < end)
+            p++;
+    return p < end ? p + 1 : end;
+}
+
 /* Deepest nesting of brackets outside strings; a cheap scan, so that the tree of a hostile text is never built. */
 static unsigned depth_of(Slice text)
 {
+    static const bool stops[UINT8_MAX + 1] = {['"'] = true, ['{'] = true, ['['] = true, ['}'] = true, [']'] = true};
+    const char *p = text.ptr;
+    const char *end = text.ptr + text.len;
     unsigned depth = 0;
     unsigned deepest = 0;
-    bool in_string = false;
-    for (size_t i = 0; i < text.len; i++) {
-        char c = text.ptr[i];
-        if (in_string) {
-            if (c == '\\')
-                i++;
-            else if (c == '"')
-                in_string = false;
-        } else if (c == '"') {
-            in_string = true;
-        } else if (c == '{' || c == '[') {
+    for (;;) {
+        while (p < end && !stops[(unsigned char)*p])
+            p++;
+        if (p == end)
+            return deepest;
+        if (*p == '"') {
+            p = skip_string(p, end);
+            continue;
+        }
+        if (*p == '{' || *p == '[') {
             if (++depth > deepest)
                 deepest = depth;
-        } else if ((c == '}' || c == ']') && depth > 0) {
+        } else if (depth > 0) {
             depth--;
         }
+        p++;
     }
-    return deepest;
 }
 
 int json_parse(Slice text, JsonLimits limits, yyjson_doc **ret, Err *reterr)
