@@ -180,9 +180,9 @@ static bool is_decimal(Slice s)
             return false;
         s = slice_skip(s, n + 1);
     }
-    if (s.len > 0 && (s.ptr[0] == 'e' || s.ptr[0] == 'E')) {
+    if (slice_starts_with(s, SLICE_LIT("e")) || slice_starts_with(s, SLICE_LIT("E"))) {
         s = slice_skip(s, 1);
-        if (s.len > 0 && (s.ptr[0] == '+' || s.ptr[0] == '-'))
+        if (slice_starts_with(s, SLICE_LIT("+")) || slice_starts_with(s, SLICE_LIT("-")))
             s = slice_skip(s, 1);
         n = count_digits(s);
         if (n == 0)
