@@ -3,6 +3,7 @@
 #include "collector/credentials.h"
 
 #include "collector/identity.h"
+#include "collector/token.h"
 #include "lib/base/memory.h"
 #include "lib/io/file.h"
 #include "lib/io/tls.h"
@@ -44,6 +45,16 @@ static void without_trailing_slash(char *url)
         url[--len] = '\0';
 }
 
+/* The token of the settings, unless the one in state_dir lasts longer: the sender renews that one. */
+static const char *choose_token(const Settings *settings, const Identity *identity)
+{
+    const char *given = settings->jwt_token, *kept = identity->token ? identity->token : "";
+
+    if (!given[0] || !kept[0])
+        return given[0] ? given : kept;
+    return token_expiry(slice_cstr(kept)) > token_expiry(slice_cstr(given)) ? kept : given;
+}
+
 int credentials_load(Credentials *ret, const Settings *settings, Err *reterr)
 {
     Identity identity = {0};
@@ -51,13 +62,14 @@ int credentials_load(Credentials *ret, const Settings *settings, Err *reterr)
     if (r < 0)
         return err_trace(r);
     Credentials c = {.registered = r == IDENTITY_OK};
-    bool has_token = settings->jwt_token[0] || (identity.token && identity.token[0]);
+    const char *token = choose_token(settings, &identity);
+    bool has_token = token[0] != '\0';
     bool has_url = settings->backend_url[0] || (identity.api_url && identity.api_url[0]);
     if (has_token && has_url) {
         c.collector_id = mem_strdup(c.registered ? identity.collector_id : settings->id);
         c.api_url = mem_strdup(settings->backend_url[0] ? settings->backend_url : identity.api_url);
         without_trailing_slash(c.api_url);
-        c.token = mem_strdup(settings->jwt_token[0] ? settings->jwt_token : identity.token);
+        c.token = mem_strdup(token);
         c.cert_file = choose_file(settings, settings->tls_cert, "collector.crt");
         c.key_file = choose_file(settings, settings->tls_key, "collector.key");
         c.ca_file = choose_file(settings, settings->ca_cert, "ca.crt");

@@ -105,6 +105,26 @@ static void the_settings_stand_above_it(void **state)
     assert_null(credentials.cert_file);
 }
 
+static void the_token_that_lasts_longer_is_used(void **state)
+{
+    (void)state;
+    /* {"exp":1900000000} and {"exp":2000000000} */
+    static const char shorter[] = "eyJhbGciOiJIUzI1NiJ9.eyJleHAiOjE5MDAwMDAwMDB9.c2ln";
+    static const char longer[] = "eyJhbGciOiJIUzI1NiJ9.eyJleHAiOjIwMDAwMDAwMDB9.c2ln";
+    Err err = ERR_INIT;
+
+    write_identity();
+    write_file("token", slice_cstr(longer)); /* renewed by the sender */
+    settings.jwt_token = shorter;
+    assert_ok(credentials_load(&credentials, &settings, &err), &err);
+    assert_string_equal(credentials.token, longer);
+    credentials_done(&credentials);
+    write_file("token", slice_cstr(shorter));
+    settings.jwt_token = longer;
+    assert_ok(credentials_load(&credentials, &settings, &err), &err);
+    assert_string_equal(credentials.token, longer);
+}
+
 static void settings_alone_are_enough(void **state)
 {
     (void)state;
@@ -151,6 +171,7 @@ int main(void)
         CREDENTIALS_TEST(nothing_known_is_told_with_the_way_out),
         CREDENTIALS_TEST(what_registration_wrote_is_taken),
         CREDENTIALS_TEST(the_settings_stand_above_it),
+        CREDENTIALS_TEST(the_token_that_lasts_longer_is_used),
         CREDENTIALS_TEST(settings_alone_are_enough),
         CREDENTIALS_TEST(certificates_that_will_not_do),
     };
