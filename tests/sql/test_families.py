@@ -6,6 +6,7 @@ The role has pg_monitor and nothing else; the families run as the collector runs
 import json
 import os
 import pathlib
+import re
 import subprocess
 import threading
 
@@ -19,12 +20,14 @@ SESSION = ["jit=off", "statement_timeout=5000", "lock_timeout=100", "search_path
 
 # Families that a server lacks for a good reason: name -> first major that has it.
 SINCE = {"pg_stat_slru": 13, "pg_stat_wal": 14, "pg_stat_replication_slots": 14, "pg_stat_statements_info": 14,
-         "pg_stat_io": 16}
+         "pg_stat_io": 16, "pg_stat_progress_analyze": 13, "pg_stat_progress_basebackup": 13,
+         "pg_stat_progress_copy": 14}
 STANDBY_ONLY = {"pg_stat_wal_receiver", "pg_stat_database_conflicts"}
 # Families that show at least one row on any server under a little load.
 NEVER_EMPTY = {"pg_stat_database", "pg_stat_user_tables", "pg_stat_user_indexes", "pg_stat_statements",
                "pg_stat_activity", "pg_stat_bgwriter", "pg_stat_checkpointer", "pg_wal", "pg_wal_directory",
-               "pg_stat_archiver", "pg_database_size", "pg_table_size", "pg_settings", "pg_server", "pg_database"}
+               "pg_stat_archiver", "pg_database_size", "pg_table_size", "pg_settings", "pg_server", "pg_database",
+               "pg_sequences", "wraparound_tables"}
 
 SECRETS = {"archive_cleanup_command": "clean --token=hunter2 %r", "primary_conninfo": "host=x password=hunter2"}
 
@@ -59,6 +62,8 @@ def server(request):
         made.execute("create schema shop", dbname="app")
         made.execute("create table shop.item (id int primary key, name text)", dbname="app")
         made.execute("insert into shop.item select i, repeat('x', 100) from generate_series(1, 5000) i", dbname="app")
+        made.execute("create table shop.ticket (id smallserial, note text)", dbname="app")
+        made.execute("select setval('shop.ticket_id_seq', 16384)", dbname="app")
         made.execute("vacuum analyze shop.item", dbname="app")
         # Before version 15 statistics arrive with a delay.
         made.wait_until("select n_tup_ins = 5000 and vacuum_count = 1 and analyze_count = 1 from pg_stat_user_tables "
@@ -197,6 +202,7 @@ def test_nobody_waits_behind_an_exclusive_lock(server, result):
     holder.cursor().execute("lock table shop.item in access share mode")
     waiting = threading.Thread(
         target=lambda: waiter.cursor().execute("begin; lock table shop.item; rollback"))
+    holder_pid, waiter_pid = holder.info.backend_pid, waiter.info.backend_pid
     waiting.start()
     try:
         server.wait_until("select count(*) > 0 from pg_locks where not granted and mode = 'AccessExclusiveLock'")
@@ -213,8 +219,90 @@ def test_nobody_waits_behind_an_exclusive_lock(server, result):
     waits = [r for r in rows_of(locked, "pg_locks") if r["granted"] == "false"]
     assert [(w["datname"], w["mode"], w["count"]) for w in waits] == [("app", "AccessExclusiveLock", 1)]
     assert (waits[0]["max_wait_seconds"] is not None) == (server.major >= 14)
+    (blocked,) = rows_of(locked, "pg_blocking")
+    assert (blocked["datname"], blocked["locktype"], blocked["mode"]) == ("app", "relation", "AccessExclusiveLock")
+    assert blocked["relation"] == "shop.item" and blocked["waiting"] == 1
+    assert blocked["tree"] == f"{waiter_pid}<{holder_pid}"
+    assert blocked["root_blockers"] == f"{holder_pid} postgres idle in transaction"
+    assert blocked["root_transaction_seconds"] > 0
+    assert (blocked["max_wait_seconds"] is not None) == (server.major >= 14)
     (size,) = [r for r in rows_of(result, "pg_table_size") if r["relname"] == "item"]
     assert size["table_bytes"] >= size["pages_bytes"] and size["index_bytes"] > 0
+    assert server.log_errors() == []
+
+
+def test_locks_are_not_read_while_nobody_waits(server, result):
+    """pg_locks and pg_blocking_pids() stop the lock manager: without a waiter their part of the plan never runs."""
+    plan = server.execute("explain (analyze, costs off, timing off) " + result["families"]["pg_blocking"]["sql"],
+                          dbname="app", user="monitor")
+    text = "\n".join(line for (line,) in plan)
+    assert re.search(r"Function Scan on pg_lock_status\b.*\(never executed\)", text), text
+
+
+def test_the_oldest_snapshots_are_named(server):
+    holder = server.connect("app")
+    holder.autocommit = False
+    try:
+        cursor = holder.cursor()
+        cursor.execute("set transaction isolation level repeatable read")
+        cursor.execute("select count(*) from shop.item")
+        holders = {r["kind"]: r for r in rows_of(probe(server), "xmin_holders")}
+        session = holders["session"]
+        assert (session["holder"], session["datname"]) == (str(holder.info.backend_pid), "app")
+        assert session["holders"] == 1 and session["xmin_age"] >= 0 and session["held_seconds"] > 0
+    finally:
+        holder.rollback()
+        holder.close()
+
+
+def test_sequences_are_measured_where_the_role_may_read_them(server, result):
+    def ticket(found):
+        (row,) = [r for r in rows_of(found, "pg_sequences") if r["sequencename"] == "ticket_id_seq"]
+        return row
+
+    row = ticket(result)
+    assert (row["used_share"], row["last_value"], row["max_value"]) == (None, None, 32767)
+    assert row["owner_column"] == "ticket.id"
+    server.execute("grant select on sequence shop.ticket_id_seq to monitor", dbname="app")
+    row = ticket(probe(server))
+    assert row["last_value"] == 16384 and row["used_share"] == pytest.approx(0.5, abs=0.001)
+    assert server.log_errors() == []
+
+
+def test_a_running_copy_and_create_index_are_shown(server):
+    """They are held in the middle of their work: by a client that sends no more, and by a lock."""
+    copying, blocker, building = server.connect("app"), server.connect("app"), server.connect("app")
+    blocker.autocommit = False
+    reader, writer = os.pipe()
+    blocker.cursor().execute("update shop.ticket set note = ''; insert into shop.ticket (note) values ('new')")
+    sender = threading.Thread(target=lambda: copying.cursor().copy_expert(
+        "copy shop.item (id, name) from stdin where id % 2 = 0", os.fdopen(reader, "rb"), size=8192))
+    builder = threading.Thread(
+        target=lambda: building.cursor().execute("create index concurrently on shop.ticket (note)"))
+    sender.start()
+    builder.start()
+    try:
+        os.write(writer, b"".join(b"%d\tcopied\n" % i for i in range(10000, 14000)))
+        server.wait_until("select phase like 'waiting for writers%' from pg_stat_progress_create_index")
+        if server.major >= 14:
+            server.wait_until("select tuples_processed > 0 from pg_stat_progress_copy")
+        shown = probe(server)
+        (index,) = rows_of(shown, "pg_stat_progress_create_index")
+        assert (index["datname"], index["relation"], index["nr"]) == ("app", "shop.ticket", "1")
+        assert index["command"] == "CREATE INDEX CONCURRENTLY" and index["phase"].startswith("waiting for writers")
+        assert index["current_locker_pid"] == str(blocker.info.backend_pid) and index["lockers_total"] == 1
+        assert index["pid"] == str(building.info.backend_pid) and index["elapsed_seconds"] >= 0
+        if server.major >= 14:
+            (copy,) = rows_of(shown, "pg_stat_progress_copy")
+            assert (copy["relation"], copy["command"], copy["type"]) == ("shop.item", "COPY FROM", "PIPE")
+            assert copy["tuples_processed"] > 0 and copy["tuples_excluded"] > 0 and copy["bytes_processed"] > 8000
+    finally:
+        os.close(writer)
+        blocker.rollback()
+        sender.join()
+        builder.join()
+        for connection in (copying, blocker, building):
+            connection.close()
     assert server.log_errors() == []
 
 
