@@ -8,6 +8,7 @@
 #include <sodium.h>
 
 #include "backend/api/api.h"
+#include "backend/auth/access.h"
 #include "backend/auth/auth.h"
 #include "backend/auth/password.h"
 #include "lib/base/log.h"
@@ -61,6 +62,8 @@ static void add_session_cookies(HttpRequest *r, const char *access, const char *
 {
     bool ended = access[0] == '\0';
 
+    if (auth_is_from_another_site(r)) /* a form there could log the user in as another */
+        return;
     add_cookie(r, "pga_access", access, ended ? 0 : AUTH_ACCESS_SECONDS, "/", false);
     add_cookie(r, "pga_refresh", refresh, ended ? 0 : AUTH_REFRESH_SECONDS, "/api/v1/auth", false);
     add_cookie(r, "pga_csrf", csrf, ended ? 0 : AUTH_REFRESH_SECONDS, "/", true);
@@ -213,7 +216,7 @@ static int refresh_token_of(HttpRequest *r, Slice *ret, bool *ret_cookie, Err *r
     _cleanup_json_doc_ yyjson_doc *doc = NULL;
     JsonReader reader;
 
-    *ret = slice_cstr(http_request_cookie(r, "pga_refresh"));
+    *ret = auth_is_from_another_site(r) ? SLICE_NULL : slice_cstr(http_request_cookie(r, "pga_refresh"));
     *ret_cookie = ret->ptr != NULL;
     if (ret->ptr)
         return 0;

@@ -18,6 +18,13 @@ static Slice bearer_token(const HttpRequest *r)
     return slice_trim(slice_skip(value, 7));
 }
 
+bool auth_is_from_another_site(const HttpRequest *r)
+{
+    const char *site = http_request_header(r, "Sec-Fetch-Site");
+
+    return site && (strcmp(site, "cross-site") == 0 || strcmp(site, "same-site") == 0);
+}
+
 /* A browser sends its cookies with requests that another site made, so a change needs the token that only our own
  * pages can read. */
 static int check_csrf(HttpRequest *r, Err *reterr)
@@ -27,6 +34,8 @@ static int check_csrf(HttpRequest *r, Err *reterr)
 
     if (r->method == HTTP_GET)
         return 0;
+    if (auth_is_from_another_site(r))
+        return err_set(reterr, ERR_FORBIDDEN, "a page of another site may not do that with the cookies of this one");
     if (!header || !cookie || !auth_secret_eq(slice_cstr(header), slice_cstr(cookie)))
         return err_set(reterr, ERR_FORBIDDEN, "header X-CSRF-Token does not have the value of cookie pga_csrf");
     return 0;

@@ -8,3 +8,7 @@
 #include "backend/http/http.h"
 
 int auth_check_access(HttpRequest *r, Access access, Err *reterr) MUST_CHECK; /* an HttpAccessFn */
+
+/* A browser says that a page of another site made the request: it must not act with, change or make the cookies of
+ * ours. SameSite keeps them from other sites, but not from neighbours below the same domain, nor from being set. */
+bool auth_is_from_another_site(const HttpRequest *r);

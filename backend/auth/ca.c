@@ -53,6 +53,12 @@ static int tls_fail(Err *reterr, const char *what)
     return r;
 }
 
+/* OpenSSL would ask at the terminal, or read standard input, for the password of a text that says it has one. */
+static int refuse_password(char *buffer UNUSED, int size UNUSED, int writing UNUSED, void *arg UNUSED)
+{
+    return -1;
+}
+
 static BIO *bio_of(Slice pem)
 {
     return BIO_new_mem_buf(pem.ptr, (int)pem.len);
@@ -141,7 +147,7 @@ static int key_read(Slice pem, EVP_PKEY **ret, Err *reterr)
 {
     _cleanup_(bio_freep) BIO *bio = bio_of(pem);
 
-    *ret = bio ? PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL) : NULL;
+    *ret = bio ? PEM_read_bio_PrivateKey(bio, NULL, refuse_password, NULL) : NULL;
     return *ret ? 0 : tls_fail(reterr, "the private key could not be read");
 }
 
@@ -150,7 +156,7 @@ static int ca_from_pem(Ca *ca, Slice certificate_pem, Slice key_pem, Err *reterr
     _cleanup_(bio_freep) BIO *bio = bio_of(certificate_pem);
     _cleanup_buf_ Buf pem = BUF_INIT;
 
-    ca->certificate = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
+    ca->certificate = bio ? PEM_read_bio_X509(bio, NULL, refuse_password, NULL) : NULL;
     if (!ca->certificate)
         return tls_fail(reterr, "the CA certificate could not be read");
     int r = key_read(key_pem, &ca->key, reterr);
@@ -362,7 +368,7 @@ int ca_issue_client(const Ca *ca, Slice csr_pem, const char *common_name, Usec n
         {NULL, NULL},
     };
     _cleanup_(bio_freep) BIO *bio = bio_of(csr_pem);
-    _cleanup_(req_freep) X509_REQ *request = bio ? PEM_read_bio_X509_REQ(bio, NULL, NULL, NULL) : NULL;
+    _cleanup_(req_freep) X509_REQ *request = bio ? PEM_read_bio_X509_REQ(bio, NULL, refuse_password, NULL) : NULL;
     _cleanup_(x509_freep) X509 *x = NULL;
 
     EVP_PKEY *key = request ? X509_REQ_get0_pubkey(request) : NULL;

@@ -117,6 +117,24 @@ def test_scripts_of_a_page_do_not_get_the_refresh_token(backend):
     assert browser.cookie("pga_refresh") != token and browser.cookie("pga_refresh") not in answer.text
 
 
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_pages_of_other_sites_neither_make_nor_use_nor_end_sessions_in_cookies(backend, site):
+    browser = logged_in(backend)
+    kept = dict(browser.session.cookies)
+    theirs = {"Sec-Fetch-Site": site, "Content-Type": "text/plain"}
+    body = json.dumps({"login": "admin", "password": backend.password})
+    answer = browser.session.post(f"{browser.url}/login", data=body, headers=theirs, timeout=30)
+    assert answer.status_code == 200 and not answer.cookies, "a script may log in, for itself"
+    assert browser.session.post(f"{browser.url}/refresh", headers=theirs, timeout=30).status_code == 401
+    browser.session.post(f"{browser.url}/logout", headers=theirs, timeout=30)
+    gone = f"{backend.url}/api/v1/collectors/00000000-0000-0000-0000-000000000000"
+    csrf = {"X-CSRF-Token": browser.cookie("pga_csrf")}
+    assert browser.session.delete(gone, headers={**theirs, **csrf}, timeout=30).status_code == 403
+    assert browser.session.delete(gone, headers={"Sec-Fetch-Site": "same-origin", **csrf}, timeout=30).status_code == 404
+    assert dict(browser.session.cookies) == kept
+    assert browser.refresh().status_code == 200
+
+
 def test_guesses_are_counted_for_a_user_however_the_login_is_written(backend):
     backend.command("user", "add", "Guessed", "--role", "viewer", stdin="a-long-password\n")
     spellings = ["guessed", "GUESSED", "Guessed", "gUESSED", "gUeSsEd"] * 2

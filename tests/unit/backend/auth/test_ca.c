@@ -146,6 +146,28 @@ static void a_request_that_is_no_good_is_refused(void **state)
     assert_int_equal(pem.len, 0);
 }
 
+static void a_request_that_says_it_has_a_password_asks_nobody(void **state)
+{
+    static const char csr[] = "-----BEGIN CERTIFICATE REQUEST-----\nProc-Type: 4,ENCRYPTED\n"
+                              "DEK-Info: AES-256-CBC,00112233445566778899AABBCCDDEEFF\n\nMIIBaDCCAQ4CAQAwGDEWMBQG\n"
+                              "-----END CERTIFICATE REQUEST-----\n";
+    _cleanup_(ca_freep) Ca *ca = open_ca(*state);
+    _cleanup_buf_ Buf pem = BUF_INIT;
+    Err err = ERR_INIT;
+    int ends[2], input = dup(STDIN_FILENO);
+    char left[16];
+
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(write(ends[1], "secret\n", 7), 7);
+    assert_true(dup2(ends[0], STDIN_FILENO) >= 0);
+    assert_fails(ca_issue_client(ca, slice_cstr(csr), "col-1", now, &pem, &err), &err, ERR_UNPROCESSABLE, "csr");
+    assert_int_equal(read(ends[0], left, sizeof left), 7); /* all still there */
+    assert_true(dup2(input, STDIN_FILENO) >= 0);
+    close(input);
+    close(ends[0]);
+    close(ends[1]);
+}
+
 static void serials_differ(void **state)
 {
     _cleanup_(ca_freep) Ca *ca = open_ca(*state);
@@ -181,6 +203,7 @@ int main(void)
                                         remove_files),
         cmocka_unit_test_setup_teardown(a_server_certificate_names_hosts_and_addresses, make_files, remove_files),
         cmocka_unit_test_setup_teardown(a_request_that_is_no_good_is_refused, make_files, remove_files),
+        cmocka_unit_test_setup_teardown(a_request_that_says_it_has_a_password_asks_nobody, make_files, remove_files),
         cmocka_unit_test_setup_teardown(serials_differ, make_files, remove_files),
         cmocka_unit_test_setup_teardown(files_that_do_not_belong_together_are_refused, make_files, remove_files),
     };
