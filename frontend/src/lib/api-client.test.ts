@@ -24,6 +24,18 @@ describe('api', () => {
     expect(refreshes).toBe(1);
   });
 
+  it('does not take a backend that restarts for the end of the session', async () => {
+    server.use(
+      failure('get', '/servers', 401, 'token_expired', 'x'),
+      failure('post', '/auth/refresh', 503, 'unavailable', 'the store is away'),
+    );
+    await expect(api.get('/servers')).rejects.toMatchObject({ status: 503, body: { code: 'unavailable' } });
+    server.use(http.post('*/api/v1/auth/refresh', () => HttpResponse.error()));
+    await expect(api.get('/servers')).rejects.toMatchObject({ status: 0, body: { code: 'unreachable' } });
+    server.use(failure('post', '/auth/refresh', 401, 'token_invalid', 'the session has ended'));
+    await expect(api.get('/servers')).rejects.toMatchObject({ status: 401, body: { code: 'token_expired' } });
+  });
+
   it('sends the CSRF token with changes only', async () => {
     document.cookie = 'pga_csrf=secret';
     const seen: (string | null)[] = [];

@@ -54,13 +54,17 @@ async function send(method: string, path: string, body: unknown, signal?: AbortS
   }
 }
 
-// Several requests may find the access token expired at once: they share one refresh.
+// Several requests may find the access token expired at once: they share one refresh. (Tabs do not: the backend gives
+// those that ask at once the same next token.) Only a 401 says that the session has ended; a backend that restarts does
+// not log anybody out.
 let refreshing: Promise<boolean> | undefined;
 
 function refresh(): Promise<boolean> {
   refreshing ??= send('POST', '/auth/refresh', undefined)
-    .then((response) => response.ok)
-    .catch(() => false)
+    .then(async (response) => {
+      if (!response.ok && response.status !== 401) throw await errorOf(response);
+      return response.ok;
+    })
     .finally(() => {
       refreshing = undefined;
     });
