@@ -623,7 +623,15 @@ static void untrusted_backend_gets_nothing(void **state)
     assert_int_equal(waiting(0), 1);
 }
 
-static void backend_that_is_away_is_told_once(void **state)
+static size_t times_logged(const char *text)
+{
+    size_t times = 0;
+    for (const char *at = buf_cstr(&log_text); (at = strstr(at, text)); at++)
+        times++;
+    return times;
+}
+
+static void backend_that_is_away_is_told_but_not_each_time(void **state)
 {
     (void)state;
     char url[] = "https://127.0.0.1:1"; /* nobody listens on tcpmux */
@@ -635,9 +643,8 @@ static void backend_that_is_away_is_told_once(void **state)
     w.sender = sender_stop(w.sender, 0);
     assert_int_equal(waiting(0), 1);
     (void)pthread_mutex_lock(&log_lock);
-    const char *first = strstr(buf_cstr(&log_text), "batches cannot be sent");
-    assert_non_null(first);
-    assert_null(strstr(first + 1, "batches cannot be sent"));
+    /* Once; on a machine so slow that the first pause of ten seconds ends meanwhile, twice. */
+    assert_in_range(times_logged("batches cannot be sent"), 1, 2);
     (void)pthread_mutex_unlock(&log_lock);
 }
 
@@ -705,7 +712,7 @@ int main(void)
         TEST(stops_in_the_middle_of_a_request),
         TEST(stop_sends_what_is_there),
         TEST(untrusted_backend_gets_nothing),
-        TEST(backend_that_is_away_is_told_once),
+        TEST(backend_that_is_away_is_told_but_not_each_time),
         TEST(measures_the_clocks_difference),
         TEST(unusable_files_fail_the_start),
     };

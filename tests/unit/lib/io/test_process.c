@@ -190,6 +190,17 @@ static void becomes_another_user_when_root(void **state)
     assert_err(&e, ERR_NOT_FOUND, "there is no user \"no-such-user\"");
 }
 
+/* 32 and 33 belong to the C library: no program can set them, so they stay as whoever started the test left them. */
+static const unsigned long long c_library_signals = 3ull << 31;
+
+/* A line of /proc/self/status that is a set of signals. */
+static unsigned long long signal_set(const Buf *status, const char *name)
+{
+    const char *line = strstr(buf_cstr(status), name);
+    assert_non_null(line);
+    return strtoull(line + strlen(name), NULL, 16);
+}
+
 static void inherits_no_signal_setting_and_no_descriptor(void **state)
 {
     (void)state;
@@ -208,8 +219,9 @@ static void inherits_no_signal_setting_and_no_descriptor(void **state)
     (void)pthread_sigmask(SIG_SETMASK, &old, &now);
     (void)signal(SIGPIPE, before);
     assert_ok(r, &e);
-    assert_slice(buf_slice(&output),
-                 "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\nSigCgt:\t0000000000000000\n");
+    assert_int_equal(signal_set(&output, "SigBlk:"), 0);
+    assert_int_equal(signal_set(&output, "SigIgn:") & ~c_library_signals, 0);
+    assert_int_equal(signal_set(&output, "SigCgt:"), 0);
     assert_true(sigismember(&now, SIGUSR1)); /* ours is as it was */
 
     buf_clear(&output);
