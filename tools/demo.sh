@@ -137,8 +137,6 @@ start_load() {
 
 start_backend() {
     if is_running backend pganalytics-api; then return; fi
-    port_is_free "$DEMO_PORT" ||
-        die "port $DEMO_PORT is taken by another program; choose one: make demo DEMO_PORT=9443"
     say "starting the backend with its private store"
     start_daemon backend env DATA_DIR="$home/backend" PORT="$DEMO_PORT" LISTEN_ADDRESS=127.0.0.1 TLS_ENABLED=true \
         REGISTRATION_SECRET="$(cat "$home/registration.secret")" "$PWD/build/bin/pganalytics-api"
@@ -195,7 +193,11 @@ start_all() {
         chmod 1777 "$home/log"
         chmod 700 "$home/monitored"
     fi
-    if is_running backend pganalytics-api; then DEMO_PORT=$(cat "$run/backend.port"); fi
+    if is_running backend pganalytics-api; then
+        DEMO_PORT=$(cat "$run/backend.port")
+    elif ! port_is_free "$DEMO_PORT"; then
+        die "port $DEMO_PORT is taken by another program; choose one: make demo DEMO_PORT=9443"
+    fi
     if [ ! -e "$home/registration.secret" ]; then (umask 077 && secret >"$home/registration.secret"); fi
     if [ ! -e "$home/admin.password" ]; then (umask 077 && secret | cut -c1-16 >"$home/admin.password"); fi
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * POST /metrics/push: decompress within bounds, decode, hand to the ingest, answer after commit. The job and the text
- * that the batch points into live until the ingest's answer.
+ * POST /metrics/push: decompress within bounds, decode, hand to the ingest, answer after commit. The job and its batch
+ * live in the request's arena, which is there until the request is finished: after the ingest's answer, even when the
+ * client was told long before that it takes too long.
  */
 #include <strings.h>
 
@@ -12,7 +13,6 @@
 
 typedef struct PushJob {
     HttpRequest *request;
-    Buf text; /* decompressed; the batch points into it */
     PushBatch batch;
 } PushJob;
 
@@ -64,13 +64,6 @@ static void count_outcome(ErrCode code)
     counter_add(&outcomes[i], 1);
 }
 
-static PushJob *push_job_free(PushJob *job)
-{
-    buf_done(&job->text); /* the job itself lives in the request's arena */
-    return NULL;
-}
-DEFINE_CLEANUP(PushJob *, push_job_free)
-
 static int body_decompress(HttpRequest *r, Buf *ret, Err *reterr)
 {
     const char *name = http_request_header(r, "Content-Encoding");
@@ -89,7 +82,6 @@ static void on_ingested(void *arg, const PushAnswer *answer, const Err *err)
     PushJob *job = arg;
     HttpRequest *r = job->request;
 
-    push_job_free(job);
     count_outcome(err ? err->code : ERR_NONE);
     if (err) {
         if (err_code_http_status(err->code) == 503)
@@ -101,29 +93,28 @@ static void on_ingested(void *arg, const PushAnswer *answer, const Err *err)
     http_request_finish(r, HTTP_DONE, NULL);
 }
 
+/* The text is of no use once it is decoded, and may be long: it does not wait for the store. */
+static int body_decode(HttpRequest *r, PushBatch *ret, Err *reterr)
+{
+    _cleanup_buf_ Buf text = BUF_INIT_LIMIT(WIRE_TEXT_MAX);
+
+    int p = body_decompress(r, &text, reterr);
+    return p < 0 ? p : push_decode(buf_slice(&text), r->arena, ret, reterr);
+}
+
 static int push_begin(HttpRequest *r, Err *reterr)
 {
-    _cleanup_(push_job_freep) PushJob *job = arena_new_object(r->arena, PushJob);
+    PushJob *job = arena_new_object(r->arena, PushJob);
 
     job->request = r;
-    job->text = BUF_INIT_LIMIT(WIRE_TEXT_MAX);
-    int p = body_decompress(r, &job->text, reterr);
-    if (p < 0)
-        return p;
-    p = push_decode(buf_slice(&job->text), r->arena, &job->batch, reterr);
+    int p = body_decode(r, &job->batch, reterr);
     if (p < 0)
         return p;
     if (!slice_eq_cstr(job->batch.collector_id, r->principal.collector_id))
         return err_set(reterr, ERR_IDENTITY_MISMATCH, "collector_id \"%.*s\" is not the one of certificate and token",
                        SLICE_ARG(job->batch.collector_id));
-    PushJob *handed = TAKE_PTR(job); /* it may be answered and gone before ingest_push() returns */
-    p = ingest_push(r->backend->ingest, &handed->batch, r->principal.collector_id, r->deadline, on_ingested, handed,
-                    reterr);
-    if (p < 0) {
-        push_job_free(handed);
-        return p;
-    }
-    return HTTP_LATER;
+    p = ingest_push(r->backend->ingest, &job->batch, r->principal.collector_id, r->deadline, on_ingested, job, reterr);
+    return p < 0 ? p : HTTP_LATER; /* it may be answered and gone already */
 }
 
 int push_metrics(HttpRequest *r, Err *reterr)

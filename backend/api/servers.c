@@ -11,6 +11,7 @@ enum {
     POINTS_MAX = 11000,
     SERIES_DEFAULT = 50,
     SERIES_MAX = 500,
+    ANSWER_POINTS_MAX = POINTS_MAX * SERIES_MAX, /* of all metrics together: some 100 MB of JSON */
     STATEMENTS_DEFAULT = 50,
     STATEMENTS_MAX = 500,
 };
@@ -108,10 +109,26 @@ static int param_labels(const HttpRequest *r, const char **ret, Err *reterr)
     return 0;
 }
 
+/* Before anything is read: an answer is made in memory, in the store and here. */
+static int check_points(const char *metrics, int64_t series, const ApiRange *range, int64_t step_ms, Err *reterr)
+{
+    int64_t points = (range->to - range->from) / (step_ms * USEC_PER_MSEC) + 1;
+    int64_t names = 1;
+
+    for (const char *c = metrics; *c; c++)
+        names += *c == ',';
+    if (names * series * points > ANSWER_POINTS_MAX)
+        return err_set(reterr, ERR_PARAMETER_INVALID,
+                       "%lld metrics with up to %lld series of %lld points are too many: ask for fewer metrics, a "
+                       "smaller limit or a longer step",
+                       (long long)names, (long long)series, (long long)points);
+    return 0;
+}
+
 int server_metrics(HttpRequest *r, Err *reterr)
 {
     const char *id, *metric, *agg, *labels, *group_by;
-    int64_t step_ms, limit;
+    int64_t step_ms = 0, limit = 0;
     ApiRange range;
 
     int p = api_path_int(r, 0, "server", &id, reterr);
@@ -138,6 +155,9 @@ int server_metrics(HttpRequest *r, Err *reterr)
     if (p < 0)
         return p;
     p = api_param_int(r, "limit", 1, SERIES_MAX, SERIES_DEFAULT, &limit, reterr);
+    if (p < 0)
+        return p;
+    p = check_points(metric, limit, &range, step_ms, reterr);
     if (p < 0)
         return p;
     return api_answer_query(r, "server_metrics",

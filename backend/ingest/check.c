@@ -141,8 +141,6 @@ static const char *check_cells(Checker *k, CheckedFrame *c)
                 refuse_row(k->arena, c, row);
                 reject(k, frame->family, 1, arena_printf(k->arena, "column %s %s", column->name, fault));
             }
-            if (cell->type == CELL_TEXT)
-                k->ret->bytes += cell->text.len;
         }
     }
     return NULL;
@@ -180,7 +178,6 @@ static void take_frame(Checker *k, const PushFrame *frame)
         .frame = frame,
         .row_count = frame->row_count,
     };
-    k->ret->bytes += frame->row_count * frame->column_count * sizeof(Cell);
     const char *fault = check_frame(k, &c);
     if (fault) {
         /* rows refused one by one before are counted already */
@@ -249,7 +246,7 @@ void check_batch(const PushBatch *push, const Catalog *catalog, CheckLimits limi
         .frames = arena_new_array(arena, CheckedFrame, push->frame_count),
         .texts = arena_new_array(arena, CheckedFrame, push->frame_count),
         .metrics = arena_new_array(arena, CheckedMetric, push->metric_count),
-        .bytes = sizeof(PushBatch) + push->server_count * sizeof(PushServer),
+        .bytes = sizeof(PushBatch) + push->memory_bytes, /* what is refused is held, too, until the answer */
     };
     Checker k = {.catalog = catalog, .limits = limits, .arena = arena, .ret = ret};
     for (size_t i = 0; i < push->frame_count; i++)

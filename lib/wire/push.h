@@ -76,6 +76,7 @@ typedef struct PushBatch {
     size_t frame_count;
     PushMetric *metrics;
     size_t metric_count;
+    size_t memory_bytes; /* of a decoded one: what it takes of the arena */
 } PushBatch;
 
 /* What is refused, with the limit in the message. */

@@ -562,5 +562,10 @@ int push_decode(Slice text, Arena *arena, PushBatch *ret, Err *reterr)
     if (text.len <= WIRE_TEXT_MAX && too_many_values(text))
         return err_set(reterr, ERR_TOO_LARGE, "the batch has more than %d values", WIRE_VALUES_MAX);
     int r = json_parse(text, (JsonLimits){.bytes = WIRE_TEXT_MAX, .depth = WIRE_DEPTH_MAX}, &doc, reterr);
-    return r < 0 ? r : decode_batch(&d, yyjson_doc_get_root(doc));
+    if (r < 0)
+        return r;
+    size_t before = arena_used_bytes(arena);
+    r = decode_batch(&d, yyjson_doc_get_root(doc));
+    ret->memory_bytes = arena_used_bytes(arena) - before;
+    return r;
 }

@@ -133,6 +133,7 @@ def watched(backend, monitored):
     ('metric=pg_stat_database.xact_commit&labels={"datname":"\\u0000"}', "labels"),
     ('metric=pg_stat_database.xact_commit&labels={"\\u0000":"x"}', "labels"),
     ("metric=pg_stat_database.xact_commit&limit=501", "limit"),
+    ("metric=pg_stat_database.xact_commit,pg_stat_database.blks_hit&limit=500&from=-3h&step=1", "points"),
     ("metric=pg_stat_database.xact_commit'%3Bdrop table x", "metric"),
 ])
 def test_metric_parameters(watched, query, text):

@@ -103,6 +103,42 @@ static void a_push_larger_than_the_queue_goes_through_alone(void **state)
     assert_int_equal(answers.unavailable, 1);
 }
 
+static void what_waits_is_counted_with_what_will_be_refused(void **state)
+{
+    (void)state;
+    _cleanup_(catalog_freep) Catalog *catalog = fixture_catalog();
+    _cleanup_(arena_freep) Arena *arena = arena_new(0);
+    _cleanup_(store_closep) Store *store = NULL;
+    Err err = ERR_INIT;
+    Answers answers = {.lock = PTHREAD_MUTEX_INITIALIZER};
+    StoreOptions options = {.conninfo = "host=/nonexistent dbname=x user=x", .catalog = catalog};
+    assert_int_equal(store_open(&store, &options, &err), 0);
+    Ingest *ingest = NULL;
+    IngestOptions ingest_options = {.store = store, .catalog = catalog, .writers = 1, .queue_bytes = 64 << 10};
+    assert_int_equal(ingest_new(&ingest, &ingest_options, &err), 0);
+
+    _cleanup_buf_ Buf members = BUF_INIT; /* some 40 kB for a family that nobody knows */
+    buf_append_cstr(&members,
+                    "\"spool\":\"s\",\"sequence\":1,\"servers\":[{\"name\":\"m\"}],\"frames\":[{\"family\":\"nobodys\","
+                    "\"server\":\"m\",\"time\":\"2026-01-01T00:00:00Z\",\"columns\":[\"a\"],\"rows\":[");
+    for (int i = 0; i < 40; i++)
+        buf_printf(&members, "%s[\"%01000d\"]", i ? "," : "", i);
+    buf_append_cstr(&members, "]}]");
+    PushBatch push = fixture_push(arena, buf_cstr(&members));
+    assert_in_range(push.memory_bytes, 40000, 60000);
+    unsigned taken = 0;
+    int r = 0;
+    pthread_mutex_lock(&answers.lock); /* the writer is held up at its first answer */
+    while (r >= 0 && taken < 100) {
+        r = ingest_push(ingest, &push, "c", clock_monotonic() + 60 * USEC_PER_SEC, on_done, &answers, &err);
+        taken += r >= 0;
+    }
+    pthread_mutex_unlock(&answers.lock);
+    ingest = ingest_free(ingest);
+    assert_int_equal(err.code, ERR_TOO_MANY_REQUESTS);
+    assert_in_range(taken, 1, 55); /* the writer's own group, then one that waits */
+}
+
 static void too_many_writers_are_refused(void **state)
 {
     (void)state;
@@ -117,6 +153,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_push_is_answered_once_or_refused_at_once),
         cmocka_unit_test(a_push_larger_than_the_queue_goes_through_alone),
+        cmocka_unit_test(what_waits_is_counted_with_what_will_be_refused),
         cmocka_unit_test(too_many_writers_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
