@@ -56,6 +56,7 @@ struct Ingest {
 static Counter batches_stored = BATCHES("stored");
 static Counter batches_duplicate = BATCHES("duplicate");
 static Counter batches_refused = BATCHES("refused");
+static Counter batches_failed = BATCHES("failed");
 static Counter batches_unavailable = BATCHES("unavailable");
 static Counter batches_queue_full = BATCHES("queue_full");
 static Counter rows_stored = {.name = "pganalytics_ingest_rows_total", .help = "Metric rows stored."};
@@ -79,13 +80,14 @@ static Histogram transaction_seconds = {.name = "pganalytics_ingest_transaction_
                                         .bounds_count = ARRAY_LENGTH(SECONDS)};
 
 static const TelemetryEntry TELEMETRY[] = {
-    {TELEMETRY_COUNTER, &batches_stored},     {TELEMETRY_COUNTER, &batches_duplicate},
-    {TELEMETRY_COUNTER, &batches_refused},    {TELEMETRY_COUNTER, &batches_unavailable},
-    {TELEMETRY_COUNTER, &batches_queue_full}, {TELEMETRY_COUNTER, &rows_stored},
-    {TELEMETRY_COUNTER, &values_stored},      {TELEMETRY_COUNTER, &rows_rejected},
-    {TELEMETRY_COUNTER, &sequences_missing},  {TELEMETRY_COUNTER, &series_found},
-    {TELEMETRY_COUNTER, &series_asked},       {TELEMETRY_GAUGE, &queue_batches},
-    {TELEMETRY_GAUGE, &queue_bytes},          {TELEMETRY_HISTOGRAM, &transaction_seconds},
+    {TELEMETRY_COUNTER, &batches_failed},        {TELEMETRY_COUNTER, &batches_stored},
+    {TELEMETRY_COUNTER, &batches_duplicate},     {TELEMETRY_COUNTER, &batches_refused},
+    {TELEMETRY_COUNTER, &batches_unavailable},   {TELEMETRY_COUNTER, &batches_queue_full},
+    {TELEMETRY_COUNTER, &rows_stored},           {TELEMETRY_COUNTER, &values_stored},
+    {TELEMETRY_COUNTER, &rows_rejected},         {TELEMETRY_COUNTER, &sequences_missing},
+    {TELEMETRY_COUNTER, &series_found},          {TELEMETRY_COUNTER, &series_asked},
+    {TELEMETRY_GAUGE, &queue_batches},           {TELEMETRY_GAUGE, &queue_bytes},
+    {TELEMETRY_HISTOGRAM, &transaction_seconds},
 };
 
 const TelemetryEntry *ingest_telemetry(size_t *ret_count)
@@ -104,7 +106,10 @@ static IngestBatch *batch_free(IngestBatch *b)
 
 static void answer_failure(IngestBatch *b, const Err *err)
 {
-    counter_add(err->code == ERR_UNAVAILABLE ? &batches_unavailable : &batches_refused, 1);
+    counter_add(err->code == ERR_UNAVAILABLE ? &batches_unavailable
+                : err->code == ERR_INTERNAL  ? &batches_failed
+                                             : &batches_refused,
+                1);
     b->on_done(b->arg, NULL, err);
     batch_free(b);
 }
@@ -135,15 +140,26 @@ static void answer_stored(IngestBatch *b)
     batch_free(b);
 }
 
+/* Data exceptions and constraint violations are the push's own fault. Anything else (a table that is away, a lost
+ * grant) is ours, and a push that we could not store is not to be given up for it. */
+static bool is_fault_of_push(const Err *cause)
+{
+    return cause->code == ERR_UNPROCESSABLE || strncmp(cause->sqlstate, "22", 2) == 0 ||
+           strncmp(cause->sqlstate, "23", 2) == 0;
+}
+
 static void answer_refused(IngestBatch *b, const Err *cause)
 {
     Err err = ERR_INIT;
     if (cause->code == ERR_UNPROCESSABLE) {
         err = *cause;
     } else {
-        log_fail("a push was refused by the store", log_str("collector_id", b->collector_id),
-                 log_slice("spool", b->push->spool), log_int("sequence", b->push->sequence), log_error_field(cause));
-        (void)err_set(&err, ERR_UNPROCESSABLE, "the store refused this push (%s)",
+        bool refused = is_fault_of_push(cause);
+        log_fail(refused ? "a push was refused by the store" : "a push could not be stored",
+                 log_str("collector_id", b->collector_id), log_slice("spool", b->push->spool),
+                 log_int("sequence", b->push->sequence), log_error_field(cause));
+        (void)err_set(&err, refused ? ERR_UNPROCESSABLE : ERR_INTERNAL, "the store %s this push (%s)",
+                      refused ? "refused" : "could not take",
                       *cause->sqlstate ? cause->sqlstate : err_code_slug(cause->code)); /* filled for the answer */
     }
     answer_failure(b, &err);
