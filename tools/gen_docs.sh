@@ -5,7 +5,7 @@ cd "$(dirname "$0")/.."
 . tools/common.sh
 
 tools/build.sh dev
-for pair in metrics:metrics config_collector:configuration-collector config_backend:configuration-backend; do
+for pair in metrics:metrics errors:errors config_collector:configuration-collector config_backend:configuration-backend; do
     "build/dev/bin/gen_${pair%%:*}_doc" "docs/${pair##*:}.md"
     say "docs/${pair##*:}.md"
 done
