@@ -3,6 +3,7 @@
 #include "collector/register.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "collector/identity.h"
 #include "collector/settings.h"
@@ -48,6 +49,18 @@ static int read_secret(const Cli *cli, const Settings *settings, Buf *ret, Err *
     return r;
 }
 
+/* The secret and the token that it buys are not sent in the clear, unless the settings say that everything is. */
+static int check_url(const char *url, const Settings *settings, Err *reterr)
+{
+    if (strncasecmp(url, "https://", strlen("https://")) == 0 || !strstr(url, "://"))
+        return 0; /* https is what no scheme means */
+    if (strncasecmp(url, "http://", strlen("http://")) == 0 && settings && !settings->tls_enabled)
+        return 0;
+    int r = err_set(reterr, ERR_USAGE, "%s is not encrypted", url);
+    err_hint(reterr, "use https://, or set tls_enabled = false in [security] to send everything unprotected");
+    return r;
+}
+
 static const char *first_of(const char *a, const char *b, const char *c)
 {
     return a && a[0] ? a : b && b[0] ? b : c;
@@ -63,7 +76,7 @@ int register_run(const Cli *cli)
 
     _cleanup_buf_ Buf secret = BUF_INIT;
     Err err = ERR_INIT;
-    if (read_secret(cli, s, &secret, &err) < 0)
+    if (check_url(cli->api, s, &err) < 0 || read_secret(cli, s, &secret, &err) < 0)
         return complain_about(&err, 2);
     char host[256] = "localhost";
     (void)gethostname(host, sizeof(host) - 1); /* cut or failed: the default stays */

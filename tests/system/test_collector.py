@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 
 import pytest
@@ -431,3 +432,18 @@ def test_only_one_collector_runs_in_a_state_directory(collector):
     done = collector.command()
     assert done.returncode == 1
     assert str(collector.process.pid) in done.stderr
+
+
+@pytest.mark.parametrize("scheme", ["http", "HTTP"])
+def test_registration_does_not_send_the_secret_in_the_clear(tmp_path, scheme):
+    secret = tmp_path / "secret"
+    secret.write_text("a-registration-secret-of-some-length\n")
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.setblocking(False)
+        done = subprocess.run([program("pganalytics"), "register", "--api", f"{scheme}://127.0.0.1:{listening.getsockname()[1]}",
+                               "--state-dir", tmp_path / "state", "--secret-file", secret], capture_output=True, text=True,
+                              timeout=60, cwd=tmp_path, check=False)
+        with pytest.raises(BlockingIOError):
+            listening.accept()
+    assert done.returncode == 2 and "not encrypted" in done.stderr and "https://" in done.stderr
+    assert not (tmp_path / "state" / "identity.json").exists()
