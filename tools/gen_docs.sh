@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Writes the generated documents anew: docs/metrics.md and docs/configuration-*.md.
+# Writes the generated documents anew: docs/metrics.md, docs/errors.md, docs/configuration-*.md.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . tools/common.sh
