@@ -12,6 +12,7 @@ set(PGA_QUERIES
   collectors.sql
   families.sql
   maintenance_series.sql
+  maintenance_sessions.sql
   maintenance_texts.sql
   secret_get.sql
   secret_insert.sql

@@ -92,7 +92,7 @@ int store_migrate(Store *s, Usec deadline, Err *reterr)
 
 static int collect_garbage(Store *s, PgConn *c, Usec now_wall, Err *reterr)
 {
-    static const char *const QUERIES[] = {"maintenance_series", "maintenance_texts"};
+    static const char *const QUERIES[] = {"maintenance_series", "maintenance_sessions", "maintenance_texts"};
     char cutoff[CLOCK_ISO_SIZE];
     clock_format_iso(now_wall - s->retention - DAY, cutoff);
     for (size_t i = 0; i < ARRAY_LENGTH(QUERIES); i++) {

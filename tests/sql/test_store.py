@@ -468,6 +468,25 @@ def test_partitions_are_made_ahead_and_dropped_whole(store):
     assert store.one("select count(*) from pganalytics.series") == 0, "series that nobody sent are forgotten"
 
 
+def test_credentials_are_forgotten_a_while_after_they_ended(store):
+    collector = store.add_collector()
+    store.sql("insert into pganalytics.users (user_id, login, password_hash, role) values (gen_random_uuid(), 'u', '', 'viewer')")
+    for days in (-1, 5):
+        store.sql("insert into pganalytics.sessions (session_id, chain_id, user_id, token_hash, expires_at) "
+                  "select gen_random_uuid(), gen_random_uuid(), user_id, decode(md5(%s::text), 'hex'), now() + %s * interval '1 day' "
+                  "from pganalytics.users", days, days)
+        store.sql("insert into pganalytics.collector_tokens (token_id, collector_id, expires_at) "
+                  "values (gen_random_uuid(), %s, now() + %s * interval '1 day')", collector, days)
+        store.sql("insert into pganalytics.certificates (serial, collector_id, expires_at) "
+                  "values (%s, %s, now() + %s * interval '1 day')", str(days), collector, days)
+    left = "select count(*) from pganalytics."
+    tables = ("sessions", "collector_tokens", "certificates")
+    store.maintain(now())
+    assert [store.one(left + table) for table in tables] == [2, 2, 2], "for a while they can be looked into"
+    store.maintain(now() + datetime.timedelta(days=16))
+    assert [store.one(left + table) for table in tables] == [1, 1, 1]
+
+
 def test_a_partition_that_is_being_read_is_left_for_the_next_round(store):
     collector = store.add_collector()
     store.push(body(collector, [frame("pg_stat_wal", ago(days=3), ["wal_bytes"], [[1]])]))
