@@ -44,7 +44,8 @@ static const char setting_sql[] =
     "select name, setting from pg_settings where name = any ("
     "'{block_size,cluster_name,compute_query_id,data_directory,log_destination,log_directory,log_filename,"
     "log_line_prefix,log_timezone,logging_collector,max_connections,pg_qualstats.enabled,pg_stat_kcache.linux_hz,"
-    "pg_stat_statements.max,pg_stat_statements.track,pg_stat_statements.track_planning,pg_wait_sampling.profile_period,port,reserved_connections,server_encoding,server_version,"
+    "pg_stat_statements.max,pg_stat_statements.track,pg_stat_statements.track_planning,pg_wait_sampling.profile_period,"
+    "port,reserved_connections,server_encoding,server_version,"
     "shared_preload_libraries,superuser_reserved_connections,TimeZone,track_activities,track_activity_query_size,"
     "track_commit_timestamp,track_cost_delay_timing,track_counts,track_functions,track_io_timing,track_wal_io_timing,"
     "wal_level,wal_segment_size}'::text[])";
