@@ -473,12 +473,12 @@ def test_credentials_are_forgotten_a_while_after_they_ended(store):
     store.sql("insert into pganalytics.users (user_id, login, password_hash, role) values (gen_random_uuid(), 'u', '', 'viewer')")
     for days in (-1, 5):
         store.sql("insert into pganalytics.sessions (session_id, chain_id, user_id, token_hash, expires_at) "
-                  "select gen_random_uuid(), gen_random_uuid(), user_id, decode(md5(%s::text), 'hex'), now() + %s * interval '1 day' "
+                  "select gen_random_uuid(), gen_random_uuid(), user_id, decode(md5((%s)::text), 'hex'), now() + (%s) * interval '1 day' "
                   "from pganalytics.users", days, days)
         store.sql("insert into pganalytics.collector_tokens (token_id, collector_id, expires_at) "
-                  "values (gen_random_uuid(), %s, now() + %s * interval '1 day')", collector, days)
+                  "values (gen_random_uuid(), %s, now() + (%s) * interval '1 day')", collector, days)
         store.sql("insert into pganalytics.certificates (serial, collector_id, expires_at) "
-                  "values (%s, %s, now() + %s * interval '1 day')", str(days), collector, days)
+                  "values (%s, %s, now() + (%s) * interval '1 day')", str(days), collector, days)
     left = "select count(*) from pganalytics."
     tables = ("sessions", "collector_tokens", "certificates")
     store.maintain(now())
