@@ -36,7 +36,7 @@ NEVER_EMPTY = {"pg_stat_database", "pg_stat_user_tables", "pg_stat_user_indexes"
                "pg_sequences", "wraparound_tables", "pg_stat_sys_tables", "pg_stat_sys_indexes",
                "pg_statio_user_sequences", "pg_extension", "pg_roles", "pg_buffercache_summary", "pg_buffercache_usage",
                "pg_shmem_allocations", "pg_backend_memory", "autovacuum", "vacuum_need", "table_bloat",
-               "index_problems", "pg_stat_activity_waits", "pg_stat_activity_clients"}
+               "index_problems", "pg_stat_activity_waits", "pg_stat_activity_clients", "pg_stat_statements_range"}
 
 SECRETS = {"archive_cleanup_command": "clean --token=hunter2 %r", "primary_conninfo": "host=x password=hunter2"}
 
@@ -177,6 +177,14 @@ def test_statements_have_names_and_unique_keys(server, result):
     if server.major >= 13:  # track_planning is off: not known, never 0
         assert {s["total_plan_time"] for s in statements} == {None}
     assert "query" not in statements[0]
+
+
+def test_ranges_of_statements_have_one_name(server, result):
+    rows = rows_of(result, "pg_stat_statements_range")
+    assert all(0 <= r["min_exec_time"] <= r["max_exec_time"] and r["stddev_exec_time"] >= 0 for r in rows)
+    assert rows[0]["max_exec_time"] > 0
+    if server.major >= 13:
+        assert {r["max_plan_time"] for r in rows} == {None}  # track_planning is off
 
 
 def test_statement_texts_come_for_the_ids_asked_for(server, result):
@@ -490,7 +498,8 @@ def test_standby(server):
         for f in there["families"].values():
             check_family(f, there, server.major, standby=True)
         (receiver,) = rows_of(there, "pg_stat_wal_receiver")
-        assert receiver["status"] == "streaming" and receiver["received_bytes"] > 0
+        assert receiver["status"] == "streaming" and receiver["received_bytes"] > receiver["receive_start_bytes"] > 0
+        assert receiver["receive_start_tli"] == 1 and receiver.get("unflushed_bytes", 0) == 0
         (wal,) = rows_of(there, "pg_wal")
         assert wal["wal_bytes_written"] > 0 and wal["replay_paused"] == 0
         assert wal["receive_replay_lag_bytes"] == 0 and wal["replay_lag_seconds"] == 0  # idle is not lag
