@@ -25,6 +25,7 @@ stop: ## end the demo
 	@tools/demo.sh stop
 
 lint: setup ## format, static analysis, layers, SQL, shell, ESLint
+	@tools/build_ui.sh
 	@tools/lint.sh
 
 coverage: setup ## line coverage of the C code by the unit and fault tests

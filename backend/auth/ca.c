@@ -364,7 +364,7 @@ int ca_issue_client(const Ca *ca, Slice csr_pem, const char *common_name, Usec n
         {"basicConstraints", "critical,CA:FALSE"},
         {"keyUsage", "critical,digitalSignature"},
         {"extendedKeyUsage", "clientAuth"},
-        {"authorityKeyIdentifier", "keyid"},
+        {"authorityKeyIdentifier", "keyid,issuer"}, /* an authority from files may lack a key identifier */
         {NULL, NULL},
     };
     _cleanup_(bio_freep) BIO *bio = bio_of(csr_pem);
@@ -429,9 +429,12 @@ int ca_issue_server(const Ca *ca, const char *names, Usec now, Buf *ret_cert_pem
     if (r < 0)
         return r;
     const char *const extensions[][2] = {
-        {"basicConstraints", "critical,CA:FALSE"},   {"keyUsage", "critical,digitalSignature"},
-        {"extendedKeyUsage", "serverAuth"},          {"authorityKeyIdentifier", "keyid"},
-        {"subjectAltName", buf_cstr(&alternatives)}, {NULL, NULL},
+        {"basicConstraints", "critical,CA:FALSE"},
+        {"keyUsage", "critical,digitalSignature"},
+        {"extendedKeyUsage", "serverAuth"},
+        {"authorityKeyIdentifier", "keyid,issuer"}, /* an authority from files may lack a key identifier */
+        {"subjectAltName", buf_cstr(&alternatives)},
+        {NULL, NULL},
     };
     r = certificate_make(&(CertificateSpec){.common_name = "pganalytics-api",
                                             .public_key = key,
