@@ -14,7 +14,7 @@ env_file=var/demo/env
 as_owner=()
 home=$PWD/var/demo
 if [ "$(id -u)" -eq 0 ]; then
-    as_owner=(runuser -u postgres --)
+    as_owner=(env -C / runuser -u postgres --)
     mkdir -p var
     if ! "${as_owner[@]}" test -x "$PWD/var" 2>/dev/null; then home=/var/lib/pganalytics-demo; fi
 fi
