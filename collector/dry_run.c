@@ -48,12 +48,9 @@ static size_t take_reading(void *arg, const Reading *reading)
 
 static void print_family(const FamilyState *f)
 {
-    if (!f->available) {
-        cli_print(stderr, "  %-28s not there: %s\n", f->family->name,
-                  f->reason ? f->reason : "the server is not connected");
-        return;
-    }
-    if (f->runs == 0)
+    if (!f->available && f->reason) /* without a reason: the server was never reached, which is said above */
+        cli_print(stderr, "  %-28s not there: %s\n", f->family->name, f->reason);
+    if (!f->available || f->runs == 0)
         return;
     cli_print(stderr, "  %-28s %8" PRIu64 " %10" PRIu64 " %10.1f", f->family->name, f->rows, f->bytes,
               (double)f->cost / (double)USEC_PER_MSEC);
