@@ -122,6 +122,15 @@ def eventually(condition, what, seconds=20):
         time.sleep(0.05)
 
 
+def _is_alive(pid):
+    """Neither gone nor waiting to be reaped."""
+    try:
+        state = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state not in "ZX"
+
+
 _running = set()
 
 
@@ -245,14 +254,18 @@ class PgServer:
         _running.discard(self)
 
     def kill(self):
-        """SIGKILL to the postmaster and everything it started, as when the machine goes away."""
-        pids = [self.process.pid] + self._children()
-        for pid in pids:
+        """SIGKILL to the postmaster and everything it started, as when the machine goes away. They are gone when it
+        returns: a child that lives would hold the shared memory, and the next start would be refused."""
+        self.process.send_signal(signal.SIGSTOP)  # so that no child is made meanwhile
+        children = self._children()
+        for pid in [*children, self.process.pid]:
             try:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 pass
         self.process.wait()
+        for pid in children:
+            eventually(lambda pid=pid: not _is_alive(pid), f"process {pid} is gone", START_SECONDS)
         self.process = None
         _running.discard(self)
 
