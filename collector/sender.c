@@ -341,14 +341,15 @@ static bool send_round(Sender *s)
     return sent;
 }
 
-/* When to look again, if nobody wakes us. */
-static Usec next_look(const Sender *s, Usec now)
+/* When to look again, if nobody wakes us. @began: when the last round did. A pause that it met or ordered may be over
+ * by now: then the answer is a time that has passed, and there is no rest. */
+static Usec next_look(const Sender *s, Usec began)
 {
-    Usec at = now + s->flush_interval;
+    Usec at = began + s->flush_interval;
     for (size_t i = 0; i < s->lane_count; i++)
-        if (s->lanes[i].not_before > now && s->lanes[i].not_before < at)
+        if (s->lanes[i].not_before > began && s->lanes[i].not_before < at)
             at = s->lanes[i].not_before;
-    return s->not_before > now ? s->not_before : at;
+    return s->not_before > began ? s->not_before : at;
 }
 
 static void wait_until(Sender *s, Usec at)
@@ -360,15 +361,14 @@ static void wait_until(Sender *s, Usec at)
 }
 
 /* True when the thread is to go on. While a failure is waited out, being woken changes nothing. */
-static bool rest(Sender *s, bool sent)
+static bool rest(Sender *s, bool sent, Usec began)
 {
     (void)pthread_mutex_lock(&s->lock);
     const bool stopping = s->stopping;
     if (!sent && !stopping) {
-        const Usec now = clock_monotonic();
-        if (now < s->not_before)
+        if (clock_monotonic() < s->not_before)
             s->woken = false;
-        wait_until(s, next_look(s, now));
+        wait_until(s, next_look(s, began));
         s->woken = false;
     }
     const bool go_on = stopping ? sent && clock_monotonic() < s->stop_at : true;
@@ -379,10 +379,12 @@ static bool rest(Sender *s, bool sent)
 static void *run(void *arg)
 {
     Sender *s = arg;
+    Usec began;
     do {
+        began = clock_monotonic();
         if (token_is_due(s->token_expiry, clock_wall()) && clock_monotonic() >= s->token_try_at)
             (void)renew_token(s); /* it complains itself; the present one still works */
-    } while (rest(s, send_round(s)));
+    } while (rest(s, send_round(s), began));
 
     (void)pthread_mutex_lock(&s->lock);
     s->finished = true;
