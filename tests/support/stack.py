@@ -49,7 +49,7 @@ def eventually(check, seconds=30, what="it never became true"):
             if result:
                 return result
             problem = result
-        except (AssertionError, StopIteration, requests.RequestException, psycopg2.Error, KeyError, IndexError) as error:
+        except (AssertionError, StopIteration, OSError, requests.RequestException, psycopg2.Error, KeyError, IndexError) as error:
             problem = error
         assert time.monotonic() < deadline, f"{what}: {problem!r}"
         time.sleep(0.05)
@@ -243,8 +243,12 @@ class Backend(Process):
         return Api(self.url, self.ca, "admin", self.password).login()
 
     def store_pid(self):
-        pid_files = list(self.data.glob("postgres/**/postmaster.pid"))
-        return int(pid_files[0].read_text().splitlines()[0]) if pid_files else None
+        """Of the private store's postmaster; None while there is none (its file comes and goes with it)."""
+        try:
+            path = next(self.data.glob("postgres/**/postmaster.pid"))
+            return int(path.read_text().splitlines()[0])
+        except (StopIteration, OSError, IndexError, ValueError):
+            return None
 
     def store_dsn(self):
         """The private store's socket, read from its postmaster.pid."""

@@ -75,6 +75,11 @@ class Truth:
         self.backend.remove()
         self.server.remove()
 
+    def kill_store(self):
+        """A store that runs: one that is just coming back after the last kill is waited for."""
+        eventually(self.backend.store_pid, SETTLE_SECONDS, "the store does not come back")
+        self.backend.kill_store()
+
     def server_id(self):
         return self.api.servers()["main"]["id"]
 
@@ -201,7 +206,7 @@ def test_across_kill_of_the_store(truth):
     baseline = begin(truth)
     for _ in range(3):
         truth.workload.insert(40, 3)
-        truth.backend.kill_store()
+        truth.kill_store()
         truth.workload.insert(40, 3)
         truth.backend.wait_ready()
     check(truth, baseline)
@@ -231,7 +236,7 @@ def test_across_all_three_in_a_row_under_load(truth):
                 truth.backend.start()
                 truth.api = truth.backend.api()
             else:
-                truth.backend.kill_store()
+                truth.kill_store()
                 truth.backend.wait_ready()
     finally:
         done.set()
