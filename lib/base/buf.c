@@ -22,6 +22,13 @@ void buf_done(Buf *b)
     *b = BUF_INIT_LIMIT(b->limit);
 }
 
+void buf_wipe(Buf *b)
+{
+    if (b->ptr)
+        explicit_bzero(b->ptr, b->capacity);
+    buf_done(b);
+}
+
 void buf_clear(Buf *b)
 {
     b->len = 0;

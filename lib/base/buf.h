@@ -33,6 +33,7 @@ static inline Slice buf_slice(const Buf *b)
 {
     return (Slice){.ptr = b->ptr ? b->ptr : "", .len = b->len};
 }
+void buf_wipe(Buf *b);              /* overwrites a secret, then buf_done() */
 void buf_clear(Buf *b);             /* len 0, memory kept for reuse */
 char *buf_take(Buf *b);             /* the C string, caller frees; b is empty again; never NULL */
 const char *buf_cstr(const Buf *b); /* never NULL */

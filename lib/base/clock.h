@@ -20,6 +20,7 @@ typedef int64_t Usec;
 
 Usec clock_monotonic(void);
 Usec clock_wall(void);
+Usec clock_thread_cpu(void); /* processor time that the calling thread has used */
 
 /* "2026-11-21T02:18:34.123456Z" and 27 bytes always; @ret holds CLOCK_ISO_SIZE bytes. */
 enum { CLOCK_ISO_SIZE = 28 };

@@ -146,23 +146,53 @@ const FamilyColumn *family_find_column(const Family *f, Slice name)
     return NULL;
 }
 
-int catalog_add(Catalog *c, const char *file_name, Slice text, Err *reterr)
+/* Takes in a family that was read into the catalog's arena. */
+static int add(Catalog *c, const char *label, const Family *f, Err *reterr)
 {
-    if (c->families.len >= CATALOG_FAMILIES_MAX)
-        return err_set(reterr, ERR_TOO_LARGE, "%s: more than %d families", file_name, CATALOG_FAMILIES_MAX);
-    Family *f = arena_new_object(c->arena, Family);
-    int r = family_parse(c->arena, file_name, text, f, reterr);
-    if (r < 0)
-        return err_trace(r);
     Slice name = slice_cstr(f->name);
+    if (c->families.len >= CATALOG_FAMILIES_MAX)
+        return err_set(reterr, ERR_TOO_LARGE, "%s: more than %d families", label, CATALOG_FAMILIES_MAX);
     if (catalog_find(c, name))
-        return err_set(reterr, ERR_CONFLICT, "%s: there is a family %s already", file_name, f->name);
-
+        return err_set(reterr, ERR_CONFLICT, "%s: there is a family %s already", label, f->name);
     size_t at = position_of(c, name);
     family_vec_push(&c->families, f);
     memmove(&c->families.items[at + 1], &c->families.items[at], (c->families.len - 1 - at) * sizeof(const Family *));
     c->families.items[at] = f;
     return 0;
+}
+
+int catalog_add(Catalog *c, const char *file_name, Slice text, Err *reterr)
+{
+    Family *f = arena_new_object(c->arena, Family);
+    int r = family_parse(c->arena, file_name, text, f, reterr);
+    return r < 0 ? err_trace(r) : err_trace(add(c, file_name, f, reterr));
+}
+
+static int add_own(Catalog *c, const char *label, Family *f, Err *reterr)
+{
+    if (f->scope == FAMILY_SCOPE_HOST)
+        return err_set(reterr, ERR_CONFIG, "%s: scope \"host\" is for built-in families: their code is the collector's",
+                       label);
+    if (f->mode != FAMILY_MODE_ROWS)
+        return err_set(reterr, ERR_CONFIG, "%s: mode \"texts\" is for built-in families", label);
+    if (f->before[0]) /* a block may end the transaction that keeps it from writing */
+        return err_set(reterr, ERR_CONFIG, "%s: before is for built-in families", label);
+    f->own = true;
+    return err_trace(add(c, label, f, reterr));
+}
+
+int catalog_add_own(Catalog *c, const char *file_name, Slice text, Err *reterr)
+{
+    Family *f = arena_new_object(c->arena, Family);
+    int r = family_parse(c->arena, file_name, text, f, reterr);
+    return r < 0 ? err_trace(r) : err_trace(add_own(c, file_name, f, reterr));
+}
+
+int catalog_add_own_table(Catalog *c, const char *label, const TomlTable *table, Err *reterr)
+{
+    Family *f = arena_new_object(c->arena, Family);
+    int r = family_parse_table(c->arena, label, table, f, reterr);
+    return r < 0 ? err_trace(r) : err_trace(add_own(c, label, f, reterr));
 }
 
 int catalog_new(Catalog **ret, const EmbeddedFile *files, size_t file_count, Err *reterr)
@@ -188,4 +218,68 @@ Catalog *catalog_free(Catalog *c)
     arena_free(c->arena);
     free(c);
     return NULL;
+}
+
+/* --- fingerprint ------------------------------------------------------------------------------------------------- */
+
+/* FNV-1a, each text with its end, so that what moves from one key to the next is seen. */
+static void mix(uint64_t *hash, const char *text)
+{
+    static const uint64_t PRIME = 0x100000001b3u;
+    for (const char *c = text ? text : "\1"; *c; c++)
+        *hash = (*hash ^ (unsigned char)*c) * PRIME;
+    *hash = *hash * PRIME;
+}
+
+static void mix_list(uint64_t *hash, const char *const *list)
+{
+    for (; list && *list; list++)
+        mix(hash, *list);
+    mix(hash, NULL);
+}
+
+static void mix_number(uint64_t *hash, uint64_t number)
+{
+    char digits[17] = "";
+    for (size_t i = 0; i < 16; i++, number >>= 4)
+        digits[i] = "0123456789abcdef"[number & 15];
+    mix(hash, digits);
+}
+
+static void mix_column(uint64_t *hash, const FamilyColumn *c)
+{
+    const char *const texts[] = {c->name, c->unit,    c->help,   c->sql,    c->otherwise,
+                                 c->cast, c->setting, c->change, c->roll_up};
+    for (size_t i = 0; i < ARRAY_LENGTH(texts); i++)
+        mix(hash, texts[i]);
+    mix_number(hash, c->kind);
+    mix_number(hash, c->type);
+    mix_number(hash, c->combine);
+    mix_number(hash, c->items);
+    mix_list(hash, c->alternatives);
+    mix_list(hash, c->required);
+}
+
+uint64_t family_fingerprint(const Family *f)
+{
+    uint64_t hash = 0xcbf29ce484222325u;
+    const char *const texts[] = {f->name,  f->help,       f->needs,  f->needs_setting, f->where,
+                                 f->order, f->prometheus, f->before, f->top_by,        f->change};
+    const uint64_t numbers[] = {f->scope,   f->gate,           f->mode,          (uint64_t)f->interval_seconds,
+                                f->enabled, f->keyframe,       (uint64_t)f->top, f->roll_up,
+                                f->own,     (uint64_t)f->limit};
+    for (size_t i = 0; i < ARRAY_LENGTH(texts); i++)
+        mix(&hash, texts[i]);
+    for (size_t i = 0; i < ARRAY_LENGTH(numbers); i++)
+        mix_number(&hash, numbers[i]);
+    mix_list(&hash, f->from);
+    mix_list(&hash, f->required);
+    mix_list(&hash, f->epoch);
+    for (size_t i = 0; i < f->query_count; i++) {
+        mix_number(&hash, (uint64_t)f->queries[i].since);
+        mix(&hash, f->queries[i].sql);
+    }
+    for (size_t i = 0; i < f->column_count; i++)
+        mix_column(&hash, &f->columns[i]);
+    return hash ? hash : 1;
 }

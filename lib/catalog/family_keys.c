@@ -148,6 +148,23 @@ int family_keys_integer(const FamilyParser *p, const TomlTable *table, const cha
 
 /* --- pieces of SQL ----------------------------------------------------------------------------------------------- */
 
+/* A semicolon that is no part of a 'text' or a "name". Dollar quotes are not known here: what stands in them is looked
+ * at as well. */
+static bool has_semicolon(Slice s)
+{
+    char quote = '\0';
+    for (size_t i = 0; i < s.len; i++) {
+        char c = s.ptr[i];
+        if (quote)
+            quote = c == quote ? '\0' : quote;
+        else if (c == '\'' || c == '"')
+            quote = c;
+        else if (c == ';')
+            return true;
+    }
+    return false;
+}
+
 int family_keys_check_sql(const FamilyParser *p, const TomlTable *table, const char *key, const Family *f)
 {
     const TomlValue *v = toml_table_get(table, key);
@@ -156,8 +173,8 @@ int family_keys_check_sql(const FamilyParser *p, const TomlTable *table, const c
     Slice s = slice_trim(v->as.string);
     if (s.len == 0)
         return family_keys_fail(p, v, "%s is empty", key);
-    if (s.ptr[s.len - 1] == ';')
-        return family_keys_fail(p, v, "%s ends with a semicolon", key);
+    if (has_semicolon(s))
+        return family_keys_fail(p, v, "%s holds a semicolon: it is one statement, without one at the end", key);
     if (slice_find(s, SLICE_LIT("--")) >= 0)
         return family_keys_fail(p, v, "%s holds a comment", key);
     if (slice_find(s, SLICE_LIT("{schema}")) >= 0 && f->needs[0] == '\0')

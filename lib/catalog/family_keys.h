@@ -9,7 +9,8 @@
 
 typedef struct FamilyParser {
     Arena *arena;
-    const char *file_name;
+    const char *file_name; /* or what else names the place in messages */
+    bool named_by_file;    /* the file must be called as the family is */
     Err *reterr;
 } FamilyParser;
 

@@ -3,6 +3,7 @@
  * Builds the one statement of a family for one server:
  *
  *   select coalesce((label)::text, '') as "label", ..., (value)::int8 as "value", ... [, (epoch)::text as "epoch"]
+ *          [, (roll_up)::text as "rolled_1", ... for each label]
  *   from SOURCE [where ...] [order by ...] [limit n]
  *
  * where SOURCE is the first of the family's relations that the server has, or the hand-written query for its version.
@@ -52,13 +53,31 @@ static Slice next_word(Slice *rest)
     return word;
 }
 
-/* Finds what stands first, after "join" and after "cross join lateral": "a", "{schema}.f(false) s", "a join b using
- * (x)". */
+/* Skips "(...)" at the front of @rest, if that is what stands there. */
+static bool skip_subselect(Slice *rest)
+{
+    Slice after = slice_trim(*rest);
+    if (after.len == 0 || after.ptr[0] != '(')
+        return false;
+    size_t depth = 0, i = 0;
+    do {
+        depth += after.ptr[i] == '(';
+        depth -= after.ptr[i] == ')';
+        i++;
+    } while (depth > 0 && i < after.len);
+    *rest = slice_skip(after, i);
+    return true;
+}
+
+/* Finds what stands first, after "join" and after "join lateral": "a", "{schema}.f(false) s", "a join b using (x)". A
+ * subselect is not looked into. */
 static void find_sources(Resolver *r, const char *from)
 {
     r->source_count = 0;
     bool wanted = true;
     for (Slice rest = slice_cstr(from);;) {
+        if (wanted && skip_subselect(&rest))
+            wanted = false;
         Slice word = next_word(&rest);
         if (word.len == 0)
             return;
@@ -111,6 +130,16 @@ static bool has_column(const Resolver *r, const char *column)
             return true;
     }
     return false;
+}
+
+/* What an expression needs: a column, or "function()". */
+static bool has_needed(const Resolver *r, const char *needed)
+{
+    Slice name = slice_cstr(needed);
+    if (!slice_ends_with(name, SLICE_LIT("()")))
+        return has_column(r, needed);
+    name.len -= 2;
+    return pg_facts_has_function(r->facts, name);
 }
 
 /* --- what the server must have ----------------------------------------------------------------------------------- */
@@ -236,7 +265,7 @@ static bool append_source(const Resolver *r, Buf *out, const FamilyColumn *c)
     }
     bool found = c->sql != NULL;
     for (const char *const *need = c->required; found && need && *need; need++)
-        found = has_column(r, *need);
+        found = has_needed(r, *need);
     if (found) {
         append_sql(r, out, c->sql);
         return true;
@@ -280,9 +309,10 @@ static bool append_column(const Resolver *r, Buf *out, const FamilyColumn *c)
         buf_append_cstr(out, ",\n       ");
     if (c->kind == COLUMN_LABEL)
         buf_append_cstr(out, "coalesce(");
-    /* Asked of the server each time: a setting may change while we are connected. */
+    /* Asked of the server each time: a setting may change while we are connected. As a subselect it is asked once for
+     * all rows. */
     if (c->setting[0])
-        buf_printf(out, "case when current_setting('%s', true) = 'on' then ", c->setting);
+        buf_printf(out, "case when (select current_setting('%s', true) = 'on') then ", c->setting);
     if (c->cast[0])
         buf_printf(out, "(%s(%s)%s)", cast_before(c->cast), buf_cstr(&source), cast_after(c->cast));
     else
@@ -309,6 +339,18 @@ static void append_epoch(const Resolver *r, Buf *out, ResolvedFamily *ret)
     }
 }
 
+static void append_roll_up(const Resolver *r, Buf *out, ResolvedFamily *ret)
+{
+    const Family *f = r->family;
+    for (size_t i = 0; i < f->label_count; i++)
+        ret->has_roll_up |= f->columns[i].roll_up != NULL;
+    for (size_t i = 0; ret->has_roll_up && i < f->label_count; i++) {
+        buf_append_cstr(out, ",\n       (");
+        append_sql(r, out, f->columns[i].roll_up ? f->columns[i].roll_up : "null");
+        buf_printf(out, ")::text as \"rolled_%zu\"", i + 1);
+    }
+}
+
 static int resolve_columns(Resolver *r, Buf *out, ResolvedFamily *ret)
 {
     const Family *f = r->family;
@@ -325,6 +367,7 @@ static int resolve_columns(Resolver *r, Buf *out, ResolvedFamily *ret)
     if (ret->column_count == ret->label_count)
         return absent(r, "%s has none of its columns", server_name(r));
     append_epoch(r, out, ret);
+    append_roll_up(r, out, ret);
     return RESOLVE_OK;
 }
 

@@ -36,6 +36,8 @@ static inline void conf_value_done(ConfValue *v)
 
 /* From text, as in the environment; false: not of that type. */
 bool conf_value_parse(const ConfKey *key, Slice text, ConfValue *ret);
+/* Of CONF_DECIMAL; false for what is no number, or none that anybody means. */
+bool conf_decimal_from_double(double number, int64_t *ret);
 bool conf_value_in_bounds(const ConfKey *key, const ConfValue *value);
 /* What is in the settings, borrowed from them. */
 void conf_value_load(const ConfKey *key, const void *settings, ConfValue *ret);

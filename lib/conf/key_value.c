@@ -4,6 +4,7 @@
  * lists in the struct are its own; a secret's memory is wiped before it is freed. Pure but for the struct.
  */
 #include <assert.h>
+#include <math.h>
 #include <strings.h>
 
 #include "lib/base/memory.h"
@@ -116,6 +117,21 @@ static bool parse_enum(const ConfKey *key, Slice s, int64_t *ret)
     return false;
 }
 
+/* Thousandths; more places are rounded. */
+bool conf_decimal_from_double(double number, int64_t *ret)
+{
+    if (!(number > -1e15 && number < 1e15)) /* NaN, too */
+        return false;
+    *ret = llround(number * 1000);
+    return true;
+}
+
+static bool parse_decimal(Slice s, int64_t *ret)
+{
+    double number;
+    return slice_to_double(s, &number) && conf_decimal_from_double(number, ret);
+}
+
 static bool parse_bytes(Slice s, int64_t *ret)
 {
     uint64_t bytes;
@@ -143,6 +159,8 @@ bool conf_value_parse(const ConfKey *key, Slice text, ConfValue *ret)
         return parse_bool(word, &ret->number);
     case CONF_INT:
         return slice_to_int64(word, &ret->number);
+    case CONF_DECIMAL:
+        return parse_decimal(word, &ret->number);
     case CONF_BYTES:
         return parse_bytes(word, &ret->number);
     case CONF_DURATION:
@@ -287,7 +305,9 @@ static void write_number(const ConfKey *key, int64_t value, Buf *out)
     static const Unit sizes[] = {{"TB", (int64_t)1 << 40}, {"GB", 1 << 30}, {"MB", 1 << 20}, {"kB", 1 << 10}, {"B", 1}};
     static const Unit times[] = {{"d", 86400 * USEC_PER_SEC}, {"h", 3600 * USEC_PER_SEC}, {"m", 60 * USEC_PER_SEC},
                                  {"s", USEC_PER_SEC},         {"ms", USEC_PER_MSEC},      {"us", 1}};
-    if (key->type == CONF_BYTES)
+    if (key->type == CONF_DECIMAL)
+        buf_append_double(out, (double)value / 1000);
+    else if (key->type == CONF_BYTES)
         write_in_units(out, value, sizes, ARRAY_LENGTH(sizes));
     else if (key->type == CONF_DURATION && value != 0)
         write_in_units(out, value, times, ARRAY_LENGTH(times));
@@ -349,6 +369,7 @@ void conf_key_write_allowed(const ConfKey *key, Buf *out)
         [CONF_SECRET] = {"a string", " of ", " bytes", ""},
         [CONF_BOOL] = {"true or false", "", "", ""},
         [CONF_INT] = {"an integer", " from ", "", ""},
+        [CONF_DECIMAL] = {"a number", " from ", "", ", such as 0.5"},
         [CONF_BYTES] = {"a size", " from ", "", ", such as 64kB, 256MB or 1GB"},
         [CONF_DURATION] = {"a duration", " from ", "", ", such as 90 or 90s, 15m, 2h, 14d"},
         [CONF_STRING_LIST] = {"a list of strings", ", ", " of them", ""},

@@ -41,6 +41,7 @@ typedef enum ConfType {
     CONF_SECRET,      /* const char *, wiped when freed, never shown; bytes; also from a file: ENV_FILE, .file_key */
     CONF_BOOL,        /* bool; true|false, yes|no, on|off, 1|0 */
     CONF_INT,         /* any integer type; the value, bounds are a must */
+    CONF_DECIMAL,     /* 64 bits; thousandths; "0.5" */
     CONF_BYTES,       /* 64 bits; bytes; "256MB", "4096" */
     CONF_DURATION,    /* Usec; microseconds; "60", "500ms", "15m", "14d" (a bare number: seconds) */
     CONF_STRING_LIST, /* ConfStringList; number of items; comma list */

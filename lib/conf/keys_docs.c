@@ -130,6 +130,9 @@ static void write_toml_default(const ConfKey *key, Buf *out)
     case CONF_STRING_LIST:
         write_toml_list(*text ? slice_cstr(text) : SLICE_NULL, out);
         return;
+    case CONF_DECIMAL:
+        buf_append_cstr(out, *text ? text : "0");
+        return;
     case CONF_BYTES:
     case CONF_DURATION:
         if (!*text || slice_to_int64(slice_cstr(text), &number)) {

@@ -212,6 +212,13 @@ static Fit value_from_toml(const ConfKey *key, const TomlValue *v, ConfValue *re
         }
         is_string = is_string && key->type == CONF_BYTES;
         break;
+    case CONF_DECIMAL:
+        if (is_number)
+            return conf_decimal_from_double(v->type == TOML_INTEGER ? (double)v->as.integer : v->as.number,
+                                            &ret->number)
+                       ? FIT
+                       : FIT_VALUE_WRONG;
+        break;
     case CONF_DURATION:
         if (is_number)
             return duration_from_number(v, &ret->number) ? FIT : FIT_VALUE_WRONG;

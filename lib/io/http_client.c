@@ -18,6 +18,7 @@
 struct HttpClient {
     CURL *easy;
     CURLM *multi;
+    pthread_mutex_t multi_lock; /* an abort comes from another thread while multi may be replaced */
     char *ca_file;
     char *cert_file;
     char *key_file;
@@ -53,25 +54,56 @@ static int check_readable(const char *what, const char *path, Err *reterr)
     return 0;
 }
 
-int http_client_new(HttpClient **ret, const HttpClientOptions *options, Err *reterr)
+static void replace_string(char **member, const char *value)
 {
-    int r = check_readable("CA certificate", options->ca_file, reterr);
+    char *copy = mem_strdup(value); /* @value may be the member's own */
+    free(*member);
+    *member = copy;
+}
+
+static void drop_handles(CURL *easy, CURLM *multi)
+{
+    curl_easy_cleanup(easy);
+    (void)curl_multi_cleanup(multi); /* the easy handle is out of it between requests */
+}
+
+/* New handles know neither the old connection nor its TLS session, which would go on showing the old certificate. */
+int http_client_use_files(HttpClient *c, const char *ca_file, const char *cert_file, const char *key_file, Err *reterr)
+{
+    int r = check_readable("CA certificate", ca_file, reterr);
     if (r == 0)
-        r = check_readable("client certificate", options->cert_file, reterr);
+        r = check_readable("client certificate", cert_file, reterr);
     if (r == 0)
-        r = check_readable("client key", options->key_file, reterr);
+        r = check_readable("client key", key_file, reterr);
     if (r < 0)
         return r;
+    CURL *easy = curl_easy_init();
+    CURLM *multi = curl_multi_init();
+    if (!easy || !multi) {
+        drop_handles(easy, multi);                                               /* GCOV_EXCL_LINE */
+        return err_set(reterr, ERR_OUT_OF_MEMORY, "setting up the HTTP client"); /* GCOV_EXCL_LINE */
+    }
+    CURL *old_easy = c->easy;
+    CURLM *old_multi = c->multi;
+    (void)pthread_mutex_lock(&c->multi_lock);
+    c->easy = easy;
+    c->multi = multi;
+    (void)pthread_mutex_unlock(&c->multi_lock);
+    drop_handles(old_easy, old_multi);
+    replace_string(&c->ca_file, ca_file);
+    replace_string(&c->cert_file, cert_file);
+    replace_string(&c->key_file, key_file);
+    return 0;
+}
 
+int http_client_new(HttpClient **ret, const HttpClientOptions *options, Err *reterr)
+{
     (void)pthread_once(&global_once, init_global); /* cannot fail with a valid once */
     _cleanup_(http_client_freep) HttpClient *c = mem_alloc(sizeof(*c));
-    c->easy = curl_easy_init();
-    c->multi = curl_multi_init();
-    if (!c->easy || !c->multi)
-        return err_set(reterr, ERR_OUT_OF_MEMORY, "setting up the HTTP client"); /* GCOV_EXCL_LINE */
-    c->ca_file = mem_strdup(options->ca_file);
-    c->cert_file = mem_strdup(options->cert_file);
-    c->key_file = mem_strdup(options->key_file);
+    (void)pthread_mutex_init(&c->multi_lock, NULL); /* cannot fail without attributes */
+    int r = http_client_use_files(c, options->ca_file, options->cert_file, options->key_file, reterr);
+    if (r < 0)
+        return r;
     c->user_agent = mem_strdup(options->user_agent ? options->user_agent : "pganalytics");
     c->verify = options->verify;
     c->connect_timeout = options->connect_timeout > 0 ? options->connect_timeout : 10 * USEC_PER_SEC;
@@ -85,8 +117,8 @@ HttpClient *http_client_free(HttpClient *c)
 {
     if (!c)
         return NULL;
-    curl_easy_cleanup(c->easy);
-    (void)curl_multi_cleanup(c->multi); /* the easy handle is out of it between requests */
+    drop_handles(c->easy, c->multi);
+    (void)pthread_mutex_destroy(&c->multi_lock);
     free(c->ca_file);
     free(c->cert_file);
     free(c->key_file);
@@ -98,7 +130,9 @@ HttpClient *http_client_free(HttpClient *c)
 void http_client_abort(HttpClient *c)
 {
     atomic_store(&c->aborted, true);
+    (void)pthread_mutex_lock(&c->multi_lock);
     (void)curl_multi_wakeup(c->multi); /* if it cannot, the transfer ends at its deadline */
+    (void)pthread_mutex_unlock(&c->multi_lock);
 }
 
 void http_answer_done(HttpAnswer *a)

@@ -45,6 +45,9 @@ HttpClient *http_client_free(HttpClient *c);
 DEFINE_CLEANUP(HttpClient *, http_client_free)
 /* Any HTTP status is success here; failures are ERR_CONNECT, ERR_TLS, ERR_TIMEOUT, ERR_TOO_LARGE with the cause. */
 int http_client_send(HttpClient *c, const HttpRequest *request, HttpAnswer *ret, Err *reterr) MUST_CHECK;
+/* From the next request on: these files, read anew, over a new connection. A failure leaves all as it was. */
+int http_client_use_files(HttpClient *c, const char *ca_file, const char *cert_file, const char *key_file,
+                          Err *reterr) MUST_CHECK;
 /* Makes http_client_send() in another thread return soon, and every later one fail. */
 void http_client_abort(HttpClient *c);
 void http_answer_done(HttpAnswer *a);

@@ -38,6 +38,7 @@ typedef struct Launch {
     gid_t *groups;
     int groups_count;
     int output_fd;
+    int error_fd;
     pid_t parent;
     int report_fd; /* where the child says what failed */
 } Launch;
@@ -97,9 +98,9 @@ static int load_user(Launch *l, const char *name, Err *reterr)
     return 0;
 }
 
-static int launch_init(Launch *l, const ProcessOptions *options, int output_fd, Err *reterr)
+static int launch_init(Launch *l, const ProcessOptions *options, const int fds[2], Err *reterr)
 {
-    *l = (Launch){.options = options, .output_fd = output_fd, .parent = getpid()};
+    *l = (Launch){.options = options, .output_fd = fds[0], .error_fd = fds[1], .parent = getpid()};
     for (char **pair = environ; *pair; pair++)
         (void)string_vec_push(&l->environment, *pair);
     if (options->user && geteuid() == 0) {
@@ -133,12 +134,14 @@ static void reset_signals(void)
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static bool set_streams(int output_fd)
+static bool set_streams(int output_fd, int error_fd, bool quiet)
 {
-    int null_fd = open("/dev/null", O_RDONLY);
+    int null_fd = open("/dev/null", O_RDWR);
     if (null_fd < 0 || dup2(null_fd, STDIN_FILENO) < 0)
         return false;
-    if (output_fd >= 0 && (dup2(output_fd, STDOUT_FILENO) < 0 || dup2(output_fd, STDERR_FILENO) < 0))
+    if (output_fd >= 0 && (dup2(output_fd, STDOUT_FILENO) < 0 || dup2(error_fd, STDERR_FILENO) < 0))
+        return false;
+    if (quiet && dup2(null_fd, STDERR_FILENO) < 0)
         return false;
     /* Descriptors of libraries that forgot O_CLOEXEC; old kernels cannot, and nothing depends on it. */
     (void)syscall(SYS_close_range, 3, ~0u, CLOSE_RANGE_CLOEXEC);
@@ -156,7 +159,7 @@ static Step child_steps(const Launch *l)
 {
     (void)setpgid(0, 0); /* fails only for a session leader, which a new child is not */
     reset_signals();
-    if (!set_streams(l->output_fd))
+    if (!set_streams(l->output_fd, l->error_fd, l->options->quiet))
         return STEP_STREAMS;
     if (l->options->directory && chdir(l->options->directory) != 0)
         return STEP_DIRECTORY;
@@ -223,7 +226,8 @@ static pid_t wait_for(pid_t pid, int *ret_status, int flags)
     return r;
 }
 
-int process_start(const ProcessOptions *options, int output_fd, pid_t *ret_pid, Err *reterr)
+/* @fds: for standard output and standard error; -1: ours */
+static int start(const ProcessOptions *options, const int fds[2], pid_t *ret_pid, Err *reterr)
 {
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) != 0)
@@ -232,7 +236,7 @@ int process_start(const ProcessOptions *options, int output_fd, pid_t *ret_pid, 
     _cleanup_close_ int report_out = ends[1];
 
     _cleanup_(launch_done) Launch launch;
-    int r = launch_init(&launch, options, output_fd, reterr);
+    int r = launch_init(&launch, options, fds, reterr);
     if (r < 0)
         return r;
     launch.report_fd = report_out;
@@ -254,6 +258,11 @@ int process_start(const ProcessOptions *options, int output_fd, pid_t *ret_pid, 
     return 0;
 }
 
+int process_start(const ProcessOptions *options, int output_fd, pid_t *ret_pid, Err *reterr)
+{
+    return start(options, (const int[]){output_fd, output_fd}, ret_pid, reterr);
+}
+
 bool process_poll(pid_t pid, int *ret_status)
 {
     pid_t r = wait_for(pid, ret_status, WNOHANG);
@@ -262,20 +271,41 @@ bool process_poll(pid_t pid, int *ret_status)
     return r != 0;
 }
 
-enum { OUTPUT_DEFAULT_LIMIT = 64 * 1024, TAIL_BYTES = 300 };
+enum { OUTPUT_DEFAULT_LIMIT = 64 * 1024, TAIL_BYTES = 300, STREAMS_MAX = 2 };
+#define STOP_LOOK_INTERVAL (200 * USEC_PER_MSEC) /* how often a task looks whether it shall end */
 
 /* What a child wrote: the beginning for the caller, the end for the error. */
 typedef struct Output {
     Buf *head;
     size_t head_limit;
     Buf tail;
+    bool overflow; /* the head is not all */
 } Output;
+
+/* A child at work. Streams: standard output, then standard error where that is apart. */
+typedef struct Run {
+    const char *program;
+    Usec timeout, deadline;
+    const _Atomic bool *stop;
+    Output *outputs;
+    int fds[STREAMS_MAX];
+    size_t stream_count;
+    bool bounded; /* too much output ends it */
+} Run;
+
+static Output output_of(Buf *head)
+{
+    Output o = {.head = head, .tail = BUF_INIT};
+    o.head_limit = head && head->limit > 0 ? head->limit : (head ? head->len : 0) + OUTPUT_DEFAULT_LIMIT;
+    return o;
+}
 
 static void take_output(Output *o, Slice bytes)
 {
     if (o->head) {
         size_t room = o->head_limit > o->head->len ? o->head_limit - o->head->len : 0;
         buf_append(o->head, slice_from(bytes.ptr, bytes.len < room ? bytes.len : room));
+        o->overflow |= bytes.len > room;
     }
     buf_append(&o->tail, bytes);
     if (o->tail.len <= TAIL_BYTES)
@@ -296,22 +326,47 @@ static bool drain(int fd, Output *o)
     }
 }
 
-/* Reads until the child has ended, which a daemon it leaves behind with our pipe in its hand does not delay. False: the
- * deadline came first. */
-static bool watch(int output_fd, int pid_fd, Usec deadline, Output *o)
+typedef enum Ending { ENDING_SELF, ENDING_DEADLINE, ENDING_STOP, ENDING_OVERFLOW } Ending;
+
+/* Must the child be ended now? ENDING_SELF: no. */
+static Ending look(const Run *run, Usec now)
 {
-    struct pollfd fds[] = {{.fd = pid_fd, .events = POLLIN}, {.fd = output_fd, .events = POLLIN}};
+    if (run->bounded && run->outputs[0].overflow)
+        return ENDING_OVERFLOW;
+    if (run->stop && *run->stop)
+        return ENDING_STOP;
+    return now >= run->deadline ? ENDING_DEADLINE : ENDING_SELF;
+}
+
+static int poll_ms(const Run *run, Usec now)
+{
+    Usec left = run->deadline - now;
+    if (run->stop && left > STOP_LOOK_INTERVAL)
+        left = STOP_LOOK_INTERVAL;
+    Usec left_ms = left / USEC_PER_MSEC + 1;
+    return left_ms > INT32_MAX ? INT32_MAX : (int)left_ms;
+}
+
+/* Reads until the child has ended, which a daemon it leaves behind with our pipe in its hand does not delay. */
+static Ending watch(const Run *run, int pid_fd)
+{
+    struct pollfd fds[1 + STREAMS_MAX] = {{.fd = pid_fd, .events = POLLIN}};
+    for (size_t i = 0; i < run->stream_count; i++)
+        fds[1 + i] = (struct pollfd){.fd = run->fds[i], .events = POLLIN};
     while (!fds[0].revents) {
-        Usec left = deadline - clock_monotonic();
-        if (left <= 0)
-            return false;
-        Usec left_ms = left / USEC_PER_MSEC + 1;
-        (void)poll(fds, ARRAY_LENGTH(fds), left_ms > INT32_MAX ? INT32_MAX : (int)left_ms); /* EINTR: once more */
-        if (fds[1].revents && !drain(output_fd, o))
-            fds[1].fd = -1;
+        Usec now = clock_monotonic();
+        Ending ending = look(run, now);
+        if (ending != ENDING_SELF)
+            return ending;
+        (void)poll(fds, 1 + run->stream_count, poll_ms(run, now)); /* EINTR: once more */
+        for (size_t i = 0; i < run->stream_count; i++) {
+            if (fds[1 + i].revents && !drain(run->fds[i], &run->outputs[i]))
+                fds[1 + i].fd = -1;
+        }
     }
-    (void)drain(output_fd, o);
-    return true;
+    for (size_t i = 0; i < run->stream_count; i++)
+        (void)drain(run->fds[i], &run->outputs[i]);
+    return run->bounded && run->outputs[0].overflow ? ENDING_OVERFLOW : ENDING_SELF;
 }
 
 /* The last lines of the output as one, for an error's detail. */
@@ -330,58 +385,108 @@ static void append_last_lines(Buf *text, Output *o)
     }
 }
 
-static int fail_status(const char *program, int status, Output *o, Err *reterr)
+/* Those of a task stay with the caller. */
+static void append_words(Buf *text, const Run *run)
+{
+    if (run->stream_count == 1)
+        append_last_lines(text, &run->outputs[0]);
+}
+
+static int fail_status(const Run *run, int status, Err *reterr)
 {
     _cleanup_buf_ Buf lines = BUF_INIT;
-    append_last_lines(&lines, o);
+    append_words(&lines, run);
     if (WIFSIGNALED(status))
-        return err_set(reterr, ERR_IO, "%s was ended by signal %d%s", program, WTERMSIG(status), buf_cstr(&lines));
-    return err_set(reterr, ERR_IO, "%s ended with status %d%s", program, WEXITSTATUS(status), buf_cstr(&lines));
+        return err_set(reterr, ERR_IO, "%s was ended by signal %d%s", run->program, WTERMSIG(status), buf_cstr(&lines));
+    return err_set(reterr, ERR_IO, "%s ended with status %d%s", run->program, WEXITSTATUS(status), buf_cstr(&lines));
 }
 
-static int fail_deadline(const char *program, Usec timeout, Output *o, Err *reterr)
+/* It was ended by us. */
+static int fail_ending(const Run *run, Ending ending, Err *reterr)
 {
     _cleanup_buf_ Buf lines = BUF_INIT;
-    append_last_lines(&lines, o);
-    return err_set(reterr, ERR_IO, "%s was stopped because it took longer than %lld ms%s", program,
-                   (long long)(timeout / USEC_PER_MSEC), buf_cstr(&lines));
+    append_words(&lines, run);
+    if (ending == ENDING_OVERFLOW)
+        return err_set(reterr, ERR_TOO_LARGE, "%s gave more than %zu bytes", run->program, run->outputs[0].head_limit);
+    if (ending == ENDING_STOP)
+        return err_set(reterr, ERR_UNAVAILABLE, "%s was stopped because the program ends", run->program);
+    return err_set(reterr, ERR_IO, "%s was stopped because it took longer than %lld ms%s", run->program,
+                   (long long)(run->timeout / USEC_PER_MSEC), buf_cstr(&lines));
 }
 
-static int run_to_end(const ProcessOptions *options, int in, int out, Usec timeout, Output *o, Err *reterr)
+/* @ret_status NULL: any exit but 0 is a failure. */
+static int run_to_end(const ProcessOptions *options, Run *run, const int child_fds[2], int *ret_status, Err *reterr)
 {
-    Usec deadline = clock_monotonic() + timeout;
+    run->program = options->argv[0];
+    run->deadline = clock_monotonic() + run->timeout;
     pid_t pid;
-    int r = process_start(options, out, &pid, reterr);
-    (void)close(out);
+    int r = start(options, child_fds, &pid, reterr);
+    (void)close(child_fds[0]);
+    if (child_fds[1] != child_fds[0])
+        (void)close(child_fds[1]);
     if (r < 0)
         return r;
 
-    const char *program = options->argv[0];
     _cleanup_close_ int pid_fd = pidfd_open(pid, 0);
     int number = errno;
-    bool in_time = pid_fd >= 0 && watch(in, pid_fd, deadline, o);
-    if (!in_time)
+    Ending ending = pid_fd >= 0 ? watch(run, pid_fd) : ENDING_DEADLINE;
+    if (ending != ENDING_SELF)
         (void)kill(-pid, SIGKILL); /* we have not reaped it, so the number is still its own */
     int status = 0;
     (void)wait_for(pid, &status, 0);
     if (pid_fd < 0)
-        return err_set_errno(reterr, ERR_IO, number, "watching %s", program); /* GCOV_EXCL_LINE: old kernels */
-    if (!in_time)
-        return fail_deadline(program, timeout, o, reterr);
-    return status == 0 ? 0 : fail_status(program, status, o, reterr);
+        return err_set_errno(reterr, ERR_IO, number, "watching %s", run->program); /* GCOV_EXCL_LINE: old kernels */
+    if (ending != ENDING_SELF)
+        return fail_ending(run, ending, reterr);
+    if (ret_status && WIFEXITED(status)) {
+        *ret_status = WEXITSTATUS(status);
+        return 0;
+    }
+    return status == 0 ? 0 : fail_status(run, status, reterr);
+}
+
+static int make_pipe(const char *program, int ret[2], Err *reterr)
+{
+    if (pipe2(ret, O_CLOEXEC) != 0)
+        return err_set_errno(reterr, ERR_IO, errno, "making a pipe to run %s", program);
+    (void)fcntl(ret[0], F_SETFL, O_NONBLOCK); /* a valid descriptor and a plain flag */
+    return 0;
 }
 
 int process_run(const ProcessOptions *options, Usec timeout, Buf *output, Err *reterr)
 {
     int ends[2];
-    if (pipe2(ends, O_CLOEXEC) != 0)
-        return err_set_errno(reterr, ERR_IO, errno, "making a pipe to run %s", options->argv[0]);
+    int r = make_pipe(options->argv[0], ends, reterr);
+    if (r < 0)
+        return r;
     _cleanup_close_ int in = ends[0];
-    (void)fcntl(in, F_SETFL, O_NONBLOCK); /* a valid descriptor and a plain flag */
-
-    Output o = {.head = output, .tail = BUF_INIT};
-    o.head_limit = output && output->limit > 0 ? output->limit : (output ? output->len : 0) + OUTPUT_DEFAULT_LIMIT;
-    int r = run_to_end(options, in, ends[1], timeout, &o, reterr);
+    Output o = output_of(output);
+    Run run = {.timeout = timeout, .outputs = &o, .fds = {in}, .stream_count = 1};
+    r = run_to_end(options, &run, (const int[]){ends[1], ends[1]}, NULL, reterr);
     buf_done(&o.tail);
+    return r;
+}
+
+int process_run_task(const ProcessOptions *options, const ProcessTask *task, Err *reterr)
+{
+    int ends[2], message_ends[2];
+    int r = make_pipe(options->argv[0], ends, reterr);
+    if (r < 0)
+        return r;
+    _cleanup_close_ int in = ends[0], out = ends[1];
+    r = make_pipe(options->argv[0], message_ends, reterr);
+    if (r < 0)
+        return r;
+    _cleanup_close_ int messages_in = message_ends[0];
+    Output outputs[STREAMS_MAX] = {output_of(task->output), output_of(task->messages)};
+    Run run = {.timeout = task->timeout,
+               .stop = task->stop,
+               .outputs = outputs,
+               .fds = {in, messages_in},
+               .stream_count = STREAMS_MAX,
+               .bounded = true};
+    r = run_to_end(options, &run, (const int[]){TAKE_FD(out), message_ends[1]}, task->ret_status, reterr);
+    for (size_t i = 0; i < STREAMS_MAX; i++)
+        buf_done(&outputs[i].tail);
     return r;
 }

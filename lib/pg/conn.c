@@ -12,35 +12,21 @@
 #include <assert.h>
 #include <errno.h>
 #include <poll.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <time.h>
 
-#include "lib/base/map.h"
 #include "lib/base/memory.h"
 #include "lib/pg/conn_private.h"
+#include "lib/pg/pooled.h"
 
 #define QUERY_TIMEOUT (30 * USEC_PER_SEC)
-#define DRAIN_TIMEOUT (1 * USEC_PER_SEC)
 #define POLL_MAX      (3600 * USEC_PER_SEC) /* what fits poll()'s int of milliseconds */
 
-enum { COPY_CHUNK_BYTES = 256 << 10, STATEMENT_NAME_SIZE = 64 };
-
-typedef struct Statement {
-    char *sql;           /* to notice a name used twice */
-    unsigned generation; /* part of the server's name: a statement that went stale is prepared anew under another one */
-    bool prepared;
-} Statement;
-
-struct PgConn {
-    PGconn *pg;
-    bool usable;
-    Map *statements; /* name -> Statement * */
-};
+enum { COPY_CHUNK_BYTES = 256 << 10 };
 
 static void statement_free(void *p)
 {
-    Statement *s = p;
+    PgStatement *s = p;
     free(s->sql);
     free(s);
 }
@@ -60,8 +46,26 @@ PgConn *pg_conn_close(PgConn *c)
         return NULL;
     PQfinish(c->pg);
     map_free(c->statements);
+    pooled_free(c->pooled);
     free(c);
     return NULL;
+}
+
+void pg_conn_wrap(PgConn *c, const char *const *settings)
+{
+    assert(!c->pooled);
+    c->pooled = pooled_new(settings);
+}
+
+PgRoute pg_conn_route(const PgConn *c)
+{
+    return c->pooled ? PG_ROUTE_POOLED : PG_ROUTE_DIRECT;
+}
+
+void pg_conn_set_local(PgConn *c, const char *name, const char *value)
+{
+    if (c->pooled)
+        pooled_set(c->pooled, name, value);
 }
 
 bool pg_conn_usable(const PgConn *c)
@@ -86,7 +90,7 @@ int pg_conn_socket(const PgConn *c)
 
 /* --- errors ------------------------------------------------------------------------------------------------------ */
 
-static int fail_lost(PgConn *c, Err *reterr)
+int pg_conn_fail_lost(PgConn *c, Err *reterr)
 {
     c->usable = false;
     Slice message = slice_trim(slice_cstr(PQerrorMessage(c->pg)));
@@ -96,14 +100,13 @@ static int fail_lost(PgConn *c, Err *reterr)
     return err_set(reterr, ERR_CONNECT, "%.*s", SLICE_ARG(first));
 }
 
-static int fail_timeout(Usec timeout, Err *reterr)
+int pg_conn_fail_timeout(Usec timeout, Err *reterr)
 {
     return err_set(reterr, ERR_TIMEOUT, "the server did not answer within %lld ms",
                    (long long)(timeout / USEC_PER_MSEC));
 }
 
-/* The error of a result: 57014 is a timeout (ours or statement_timeout), a lost connection is ERR_CONNECT. */
-static int fail_result(PgConn *c, const PGresult *result, Err *reterr)
+int pg_conn_fail_result(PgConn *c, const PGresult *result, Err *reterr)
 {
     const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
     const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
@@ -116,7 +119,7 @@ static int fail_result(PgConn *c, const PGresult *result, Err *reterr)
         c->usable = false;
     if (!message) {
         if (lost)
-            return fail_lost(c, reterr);
+            return pg_conn_fail_lost(c, reterr);
         message = PQresultErrorMessage(result);
     }
     ErrCode code = lost ? ERR_CONNECT : state && strcmp(state, "57014") == 0 ? ERR_TIMEOUT : ERR_SQL;
@@ -161,11 +164,13 @@ static int flush(PgConn *c, Usec deadline)
     }
 }
 
-/* Next result. 1 with *ret (NULL: the statement is over), 0 the deadline passed, -1 connection lost. */
-static int next_result(PgConn *c, Usec deadline, PGresult **ret)
+int pg_conn_next_result(PgConn *c, Usec deadline, PGresult **ret)
 {
     while (PQisBusy(c->pg)) {
-        if (wait_socket(c, POLLIN, deadline) == 0)
+        int left = PQflush(c->pg);
+        if (left < 0)
+            return -1;
+        if (wait_socket(c, left ? POLLIN | POLLOUT : POLLIN, deadline) == 0)
             return 0;
         if (PQconsumeInput(c->pg) == 0)
             return -1;
@@ -191,7 +196,7 @@ static bool drain(PgConn *c, Usec deadline)
         return false;
     for (;;) {
         PGresult *result = NULL;
-        if (next_result(c, deadline, &result) != 1)
+        if (pg_conn_next_result(c, deadline, &result) != 1)
             return false;
         if (!result)
             return PQstatus(c->pg) == CONNECTION_OK;
@@ -205,29 +210,38 @@ static bool drain(PgConn *c, Usec deadline)
     }
 }
 
-static void cancel_and_drain(PgConn *c)
+PgCancelRequest pg_cancel_start(PgConn *c)
 {
-    Usec deadline = clock_monotonic() + DRAIN_TIMEOUT;
+    PgCancelRequest request = {.started = false};
     PGcancel *cancel = PQgetCancel(c->pg);
-    pthread_t thread;
-    bool started = false;
     if (cancel) {
-        started = pthread_create(&thread, NULL, cancel_main, cancel) == 0;
-        if (!started)
+        request.started = pthread_create(&request.thread, NULL, cancel_main, cancel) == 0;
+        if (!request.started)
             PQfreeCancel(cancel);
     }
-    c->usable = drain(c, deadline) && c->usable;
-    if (!started)
-        return;
+    return request;
+}
 
-    /* The request must have been delivered before another statement may run, or it would hit that one. */
+bool pg_cancel_finish(PgConn *c, const PgCancelRequest *request, Usec deadline)
+{
+    if (!request->started)
+        return true;
     Usec left = deadline - clock_monotonic();
     Usec when = clock_wall() + (left > 0 ? left : 0);
     struct timespec until = {.tv_sec = when / USEC_PER_SEC, .tv_nsec = when % USEC_PER_SEC * 1000};
-    if (pthread_timedjoin_np(thread, NULL, &until) != 0) {
-        c->usable = false;
-        (void)pthread_detach(thread); /* ends by itself and frees its memory */
-    }
+    if (pthread_timedjoin_np(request->thread, NULL, &until) == 0)
+        return true;
+    c->usable = false;
+    (void)pthread_detach(request->thread); /* ends by itself and frees its memory */
+    return false;
+}
+
+static void cancel_and_drain(PgConn *c)
+{
+    Usec deadline = clock_monotonic() + PG_DRAIN_TIMEOUT;
+    PgCancelRequest request = pg_cancel_start(c);
+    c->usable = drain(c, deadline) && c->usable;
+    (void)pg_cancel_finish(c, &request, deadline); /* false: it is no longer usable, which is all there is to know */
 }
 
 /* Reads results until the statement is over, forgetting them; for after a failure. */
@@ -239,10 +253,10 @@ static void finish(PgConn *c, Usec deadline)
 
 /* --- sending ----------------------------------------------------------------------------------------------------- */
 
-static Statement *statement_of(PgConn *c, const PgQuery *query)
+PgStatement *pg_conn_statement(PgConn *c, const PgQuery *query)
 {
     Slice name = slice_cstr(query->prepared_name);
-    Statement *s = map_get(c->statements, name);
+    PgStatement *s = map_get(c->statements, name);
     if (!s) {
         s = mem_alloc(sizeof(*s));
         s->sql = mem_strdup(query->sql);
@@ -252,50 +266,51 @@ static Statement *statement_of(PgConn *c, const PgQuery *query)
     return s;
 }
 
-static void statement_name(const PgQuery *query, const Statement *s, char ret[STATEMENT_NAME_SIZE])
+void pg_conn_statement_name(const PgQuery *query, const PgStatement *s, char ret[PG_STATEMENT_NAME_SIZE])
 {
-    int n = snprintf(ret, STATEMENT_NAME_SIZE, "%s.%u", query->prepared_name, s->generation);
-    assert(n > 0 && n < STATEMENT_NAME_SIZE);
+    int n = snprintf(ret, PG_STATEMENT_NAME_SIZE, "%s.%u", query->prepared_name, s->generation);
+    assert(n > 0 && n < PG_STATEMENT_NAME_SIZE);
     (void)n;
 }
 
 /* 1 one good command result read, 0 deadline, -1 lost, -2 failed with *reterr set and the results drained. */
-static int prepare(PgConn *c, const PgQuery *query, Statement *s, Usec deadline, Err *reterr)
+static int prepare(PgConn *c, const PgQuery *query, PgStatement *s, Usec deadline, Err *reterr)
 {
-    char name[STATEMENT_NAME_SIZE];
-    statement_name(query, s, name);
+    char name[PG_STATEMENT_NAME_SIZE];
+    pg_conn_statement_name(query, s, name);
     if (PQsendPrepare(c->pg, name, query->sql, 0, NULL) == 0)
         return -1;
     int r = flush(c, deadline);
     _cleanup_pgresult_ PGresult *result = NULL;
     if (r == 1)
-        r = next_result(c, deadline, &result);
+        r = pg_conn_next_result(c, deadline, &result);
     if (r != 1)
         return r;
     if (!result)
         return -1;
     if (PQresultStatus(result) != PGRES_COMMAND_OK) {
-        (void)fail_result(c, result, reterr);
+        (void)pg_conn_fail_result(c, result, reterr);
         finish(c, deadline);
         return -2;
     }
     PGresult *end = NULL;
-    r = next_result(c, deadline, &end);
+    r = pg_conn_next_result(c, deadline, &end);
     PQclear(end);
     s->prepared = r == 1;
     return r;
 }
 
-/* Gives up a statement at its deadline, or a connection that is lost; @r as flush() and next_result() give it. */
+/* Gives up a statement at its deadline, or a connection that is lost; @r as flush() and pg_conn_next_result() give it.
+ */
 static int give_up(PgConn *c, int r, Usec timeout, Err *reterr)
 {
     if (r < 0)
-        return fail_lost(c, reterr);
+        return pg_conn_fail_lost(c, reterr);
     cancel_and_drain(c);
-    return fail_timeout(timeout, reterr);
+    return pg_conn_fail_timeout(timeout, reterr);
 }
 
-static Usec timeout_of(Usec timeout)
+Usec pg_conn_timeout(Usec timeout)
 {
     return timeout ? timeout : QUERY_TIMEOUT;
 }
@@ -304,37 +319,39 @@ static Usec timeout_of(Usec timeout)
 static int send_query(PgConn *c, const PgQuery *query, Usec deadline, Err *reterr)
 {
     assert(query->param_count <= UINT16_MAX);
-    Usec timeout = timeout_of(query->timeout);
+    Usec timeout = pg_conn_timeout(query->timeout);
     if (!pg_conn_usable(c))
-        return fail_lost(c, reterr);
+        return pg_conn_fail_lost(c, reterr);
 
     int ok;
-    if (query->prepared_name) {
-        Statement *s = statement_of(c, query);
+    if (query->simple) {
+        assert(query->param_count == 0 && !query->prepared_name && query->format == PG_FORMAT_TEXT);
+        ok = PQsendQuery(c->pg, query->sql);
+    } else if (query->prepared_name) {
+        PgStatement *s = pg_conn_statement(c, query);
         int r = s->prepared ? 1 : prepare(c, query, s, deadline, reterr);
         if (r == -2)
             return -err_code_errno(ERR_SQL);
         if (r != 1)
             return give_up(c, r, timeout, reterr);
-        char name[STATEMENT_NAME_SIZE];
-        statement_name(query, s, name);
+        char name[PG_STATEMENT_NAME_SIZE];
+        pg_conn_statement_name(query, s, name);
         ok = PQsendQueryPrepared(c->pg, name, (int)query->param_count, query->params, NULL, NULL, query->format);
     } else {
         ok = PQsendQueryParams(c->pg, query->sql, (int)query->param_count, NULL, query->params, NULL, NULL,
                                query->format);
     }
     if (!ok)
-        return fail_lost(c, reterr);
+        return pg_conn_fail_lost(c, reterr);
     return 0;
 }
 
-/* A prepared statement that the server no longer has (a pooler between us) or that outlived a change of its tables. */
-static void forget_stale(PgConn *c, const PgQuery *query, const PGresult *result)
+void pg_conn_forget_stale(PgConn *c, const PgQuery *query, const PGresult *result)
 {
     const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
     if (!query->prepared_name || !state || (strcmp(state, "26000") != 0 && strcmp(state, "0A000") != 0))
         return;
-    Statement *s = statement_of(c, query);
+    PgStatement *s = pg_conn_statement(c, query);
     s->prepared = false;
     s->generation++;
 }
@@ -355,24 +372,24 @@ static int check_shape(PgShape shape, const PGresult *result, Err *reterr)
     return 0;
 }
 
-int pg_conn_query(PgConn *c, const PgQuery *query, PGresult **ret, Err *reterr)
+int pg_conn_query_plain(PgConn *c, const PgQuery *query, PGresult **ret, Err *reterr)
 {
-    Usec timeout = timeout_of(query->timeout), deadline = clock_monotonic() + timeout;
+    Usec timeout = pg_conn_timeout(query->timeout), deadline = clock_monotonic() + timeout;
     int r = send_query(c, query, deadline, reterr);
     if (r < 0)
         return err_trace(r);
     int step = flush(c, deadline);
     _cleanup_pgresult_ PGresult *result = NULL;
     if (step == 1)
-        step = next_result(c, deadline, &result);
+        step = pg_conn_next_result(c, deadline, &result);
     if (step != 1 || !result)
         return err_trace(give_up(c, step == 1 ? -1 : step, timeout, reterr));
 
     if (!status_is_good(PQresultStatus(result))) {
-        forget_stale(c, query, result);
+        pg_conn_forget_stale(c, query, result);
         bool copies = PQresultStatus(result) == PGRES_COPY_IN || PQresultStatus(result) == PGRES_COPY_OUT;
         r = copies ? err_set(reterr, ERR_INTERNAL, "a COPY was sent as an ordinary statement")
-                   : fail_result(c, result, reterr);
+                   : pg_conn_fail_result(c, result, reterr);
         if (copies)
             cancel_and_drain(c);
         else
@@ -382,11 +399,11 @@ int pg_conn_query(PgConn *c, const PgQuery *query, PGresult **ret, Err *reterr)
 
     /* Only "ready for query" makes the statement's end certain: a commit can still fail here. */
     PGresult *end = NULL;
-    step = next_result(c, deadline, &end);
+    step = pg_conn_next_result(c, deadline, &end);
     if (step != 1)
         return err_trace(give_up(c, step, timeout, reterr));
     if (end) {
-        r = fail_result(c, end, reterr);
+        r = pg_conn_fail_result(c, end, reterr);
         PQclear(end);
         finish(c, deadline);
         return err_trace(r);
@@ -399,29 +416,29 @@ int pg_conn_query(PgConn *c, const PgQuery *query, PGresult **ret, Err *reterr)
     return 0;
 }
 
-int pg_conn_query_each(PgConn *c, const PgQuery *query, PgRowFn on_row, void *arg, Err *reterr)
+int pg_conn_query_each_plain(PgConn *c, const PgQuery *query, PgRowFn on_row, void *arg, Err *reterr)
 {
-    Usec timeout = timeout_of(query->timeout), deadline = clock_monotonic() + timeout;
+    Usec timeout = pg_conn_timeout(query->timeout), deadline = clock_monotonic() + timeout;
     int r = send_query(c, query, deadline, reterr);
     if (r < 0)
         return err_trace(r);
     if (PQsetSingleRowMode(c->pg) == 0)
-        return err_trace(fail_lost(c, reterr));
+        return err_trace(pg_conn_fail_lost(c, reterr));
     int step = flush(c, deadline);
     if (step != 1)
         return err_trace(give_up(c, step, timeout, reterr));
 
     for (;;) {
         _cleanup_pgresult_ PGresult *result = NULL;
-        step = next_result(c, deadline, &result);
+        step = pg_conn_next_result(c, deadline, &result);
         if (step != 1)
             return err_trace(give_up(c, step, timeout, reterr));
         if (!result)
-            return PQstatus(c->pg) == CONNECTION_OK ? 0 : err_trace(fail_lost(c, reterr));
+            return PQstatus(c->pg) == CONNECTION_OK ? 0 : err_trace(pg_conn_fail_lost(c, reterr));
         ExecStatusType status = PQresultStatus(result);
         if (!status_is_good(status)) {
-            forget_stale(c, query, result);
-            r = fail_result(c, result, reterr);
+            pg_conn_forget_stale(c, query, result);
+            r = pg_conn_fail_result(c, result, reterr);
             finish(c, deadline);
             return err_trace(r);
         }
@@ -430,6 +447,66 @@ int pg_conn_query_each(PgConn *c, const PgQuery *query, PgRowFn on_row, void *ar
             return r;
         }
     }
+}
+
+/* --- through a pooler -------------------------------------------------------------------------------------------- */
+
+int pg_conn_begin_wrapped(PgConn *c, Usec timeout, Err *reterr)
+{
+    Err err = ERR_INIT;
+    int r = pooled_begin(c, c->pooled, timeout, &err);
+    if (r >= 0)
+        return 0;
+    if (err.code == ERR_CONNECT)
+        c->usable = false;
+    if (reterr)
+        *reterr = err;
+    return r;
+}
+
+/* @result is what the statement gave. A transaction must not stay open: the pooler could not lend its connection to
+ * anybody else. */
+static int end(PgConn *c, int result, Usec timeout, Err *reterr)
+{
+    if (!pg_conn_usable(c))
+        return result < 0 ? result : pg_conn_fail_lost(c, reterr);
+    Err err = ERR_INIT;
+    int r = pooled_end(c, result < 0, timeout, &err);
+    if (r < 0)
+        c->usable = false;
+    if (result < 0 || r >= 0)
+        return result;
+    if (reterr)
+        *reterr = err;
+    return r;
+}
+
+int pg_conn_query(PgConn *c, const PgQuery *query, PGresult **ret, Err *reterr)
+{
+    if (!c->pooled)
+        return err_trace(pg_conn_query_plain(c, query, ret, reterr));
+    PgQuery unnamed = *query;
+    unnamed.prepared_name = NULL;
+    int r = pg_conn_begin_wrapped(c, query->timeout, reterr);
+    if (r < 0)
+        return err_trace(r);
+    _cleanup_pgresult_ PGresult *result = NULL;
+    r = end(c, pg_conn_query_plain(c, &unnamed, &result, reterr), query->timeout, reterr);
+    if (r >= 0 && query->shape != PG_SHAPE_NONE)
+        *ret = TAKE_PTR(result);
+    return err_trace(r);
+}
+
+int pg_conn_query_each(PgConn *c, const PgQuery *query, PgRowFn on_row, void *arg, Err *reterr)
+{
+    if (!c->pooled)
+        return err_trace(pg_conn_query_each_plain(c, query, on_row, arg, reterr));
+    PgQuery unnamed = *query;
+    unnamed.prepared_name = NULL;
+    int r = pg_conn_begin_wrapped(c, query->timeout, reterr);
+    if (r < 0)
+        return err_trace(r);
+    return err_trace(end(c, pg_conn_query_each_plain(c, &unnamed, on_row, arg, reterr), query->timeout, reterr));
 }
 
 int pg_conn_command(PgConn *c, const char *sql, Usec timeout, Err *reterr)
@@ -474,7 +551,7 @@ static int put_all(PgConn *c, Slice data, Usec deadline)
 int pg_conn_copy_in(PgConn *c, const char *sql, Slice data, Usec timeout, Err *reterr)
 {
     PgQuery query = {.sql = sql, .shape = PG_SHAPE_NONE, .timeout = timeout};
-    timeout = timeout_of(timeout);
+    timeout = pg_conn_timeout(timeout);
     Usec deadline = clock_monotonic() + timeout;
     int r = send_query(c, &query, deadline, reterr);
     if (r < 0)
@@ -482,12 +559,12 @@ int pg_conn_copy_in(PgConn *c, const char *sql, Slice data, Usec timeout, Err *r
     int step = flush(c, deadline);
     _cleanup_pgresult_ PGresult *start = NULL;
     if (step == 1)
-        step = next_result(c, deadline, &start);
+        step = pg_conn_next_result(c, deadline, &start);
     if (step != 1 || !start)
         return err_trace(give_up(c, step == 1 ? -1 : step, timeout, reterr));
     if (PQresultStatus(start) != PGRES_COPY_IN) {
         r = status_is_good(PQresultStatus(start)) ? err_set(reterr, ERR_INTERNAL, "not a COPY FROM STDIN statement")
-                                                  : fail_result(c, start, reterr);
+                                                  : pg_conn_fail_result(c, start, reterr);
         finish(c, deadline);
         return err_trace(r);
     }
@@ -495,13 +572,13 @@ int pg_conn_copy_in(PgConn *c, const char *sql, Slice data, Usec timeout, Err *r
     step = put_all(c, data, deadline);
     _cleanup_pgresult_ PGresult *result = NULL;
     if (step == 1)
-        step = next_result(c, deadline, &result);
+        step = pg_conn_next_result(c, deadline, &result);
     if (step != 1 || !result)
         return err_trace(give_up(c, step == 1 ? -1 : step, timeout, reterr));
-    r = PQresultStatus(result) == PGRES_COMMAND_OK ? 0 : fail_result(c, result, reterr);
+    r = PQresultStatus(result) == PGRES_COMMAND_OK ? 0 : pg_conn_fail_result(c, result, reterr);
     finish(c, deadline);
     if (r == 0 && !pg_conn_usable(c))
-        r = fail_lost(c, reterr);
+        r = pg_conn_fail_lost(c, reterr);
     return r < 0 ? err_trace(r) : 0;
 }
 

@@ -4,7 +4,7 @@
  * A libpq connection where every call has a deadline and an expected shape. On a timeout the statement is cancelled and
  * the results are drained to NULL, so the connection stays usable or is closed; it never hangs its thread for longer
  * than the deadline plus one second. One thread at a time. Statements go by the extended protocol with bound
- * parameters; there is no way to run several in one string.
+ * parameters: there is no way to run several in one string (but see PgQuery.simple).
  */
 #include <libpq-fe.h>
 #include <stdbool.h>
@@ -15,13 +15,22 @@
 
 typedef struct PgConn PgConn;
 
+/* What stands between us and the server. Behind a pooler every statement is a read-only transaction with the settings
+ * of its own, and nothing is prepared (lib/pg/pooled.h). */
+typedef enum PgRoute {
+    PG_ROUTE_DIRECT, /* taken to be so: not looked at */
+    PG_ROUTE_LOOK,   /* find out: one round trip more */
+    PG_ROUTE_POOLED,
+} PgRoute;
+
 typedef struct PgConnOptions {
     const char *conninfo;         /* libpq keywords or URI; may hold the password: never logged */
     const char *password;         /* added when not NULL */
     const char *database;         /* replaces the conninfo's when not NULL */
     const char *application_name; /* NULL: "pganalytics" */
     const char *const *settings;  /* NULL-terminated "name=value", set at connect through `options` */
-    Usec connect_timeout;         /* over all hosts together, name resolution not counted; 0: the conninfo's, or 10 s */
+    PgRoute route;
+    Usec connect_timeout; /* over all hosts together, name resolution not counted; 0: the conninfo's, or 10 s */
 } PgConnOptions;
 
 /* Connects; ERR_CONNECT with libpq's message (without the password) and the SQLSTATE where the server gave one. */
@@ -32,6 +41,9 @@ bool pg_conn_usable(const PgConn *c); /* false after a lost connection or a canc
 int pg_conn_version(const PgConn *c); /* 150020 */
 int pg_conn_backend_pid(const PgConn *c);
 int pg_conn_socket(const PgConn *c);
+PgRoute pg_conn_route(const PgConn *c); /* direct or pooled */
+/* Behind a pooler: one more setting for the transactions to come. Else nothing is done. */
+void pg_conn_set_local(PgConn *c, const char *name, const char *value);
 
 typedef enum PgShape { PG_SHAPE_NONE, PG_SHAPE_ONE, PG_SHAPE_ROWS } PgShape; /* no result, exactly one row, any */
 
@@ -44,8 +56,12 @@ typedef struct PgQuery {
     PgShape shape;
     PgFormat format; /* of the result columns */
     Usec timeout;    /* 0: 30 s */
-    /* Prepared under this name at first use on this connection, then executed; NULL: unnamed, one round trip. */
+    /* Prepared under this name at first use on this connection, then executed; NULL: unnamed, one round trip. Behind a
+     * pooler always unnamed. */
     const char *prepared_name;
+    /* By the simple protocol, for consoles of poolers that know no other. @sql is then a constant of the program,
+     * without parameters and not prepared; the result is text. */
+    bool simple;
 } PgQuery;
 
 /* The result as libpq has it; rows and columns are read with libpq's PQgetvalue() and friends. */

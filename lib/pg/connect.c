@@ -215,51 +215,130 @@ static void conninfo_freep(PQconninfoOption **o)
     PQconninfoFree(*o);
 }
 
+/* What is asked of one attempt, over all hosts. */
+typedef struct Attempt {
+    const PgConnOptions *options;
+    const PQconninfoOption *given, *defaults;
+    const char *password;
+    Usec deadline;
+    Buf reasons; /* of each host that failed */
+    char sqlstate[6];
+} Attempt;
+
+/* libpq asks whether the session is read only, which ours are by our own setting: what is meant is the server's role.
+ */
+static const char *target_role(const char *target, const char *const *settings)
+{
+    for (const char *const *s = settings; target && s && *s; s++) {
+        if (strcmp(*s, "default_transaction_read_only=on") != 0)
+            continue;
+        if (strcmp(target, "read-write") == 0)
+            return "primary";
+        if (strcmp(target, "read-only") == 0)
+            return "standby";
+    }
+    return target;
+}
+
+static PGconn *attempt(Attempt *a, bool with_settings)
+{
+    const PgConnOptions *options = a->options;
+    _cleanup_buf_ Buf settings = BUF_INIT;
+    const char *users_options = find_option(a->given, "options");
+    const char *const *ours = with_settings ? options->settings : NULL;
+    append_settings(&settings, users_options ? users_options : find_option(a->defaults, "options"), ours);
+    const char *target = find_option(a->given, "target_session_attrs");
+    target = target_role(target ? target : find_option(a->defaults, "target_session_attrs"), ours);
+
+    /* libpq: the last value of a keyword that is not empty wins, so what stands before dbname can be overridden. */
+    Params params = {0};
+    params_add(&params, "keepalives_idle", "60");
+    params_add(&params, "fallback_application_name", "pganalytics");
+    params_add(&params, "dbname", options->conninfo ? options->conninfo : "");
+    params_add(&params, "dbname", options->database);
+    params_add(&params, "password", options->password);
+    params_add(&params, "application_name", options->application_name);
+    params_add(&params, "client_encoding", "UTF8");
+    params_add(&params, "options", settings.len ? buf_cstr(&settings) : NULL);
+    params_add(&params, "target_session_attrs", target);
+
+    _cleanup_(arena_freep) Arena *arena = arena_new(0);
+    HostList hosts = {.arena = arena};
+    host_list_fill(&hosts, a->given, a->defaults);
+    buf_clear(&a->reasons);
+    a->sqlstate[0] = '\0';
+    return hosts.count > 1 ? connect_hosts(&params, &hosts, target, a->deadline, a->password, &a->reasons, a->sqlstate)
+                           : connect_once(&params, a->deadline, a->password, &a->reasons, a->sqlstate);
+}
+
+/* Poolers refuse `options` as a violation of the protocol or as a feature they lack; no server refuses ours so. */
+static bool is_refusal_of_options(const Attempt *a)
+{
+    return strcmp(a->sqlstate, "08P01") == 0 || strcmp(a->sqlstate, "0A000") == 0;
+}
+
+/* A pooler that took the options may have ignored them. It gives every client a process id that it made up. */
+static int look_at_route(PgConn *c, const Attempt *a, Err *reterr)
+{
+    _cleanup_pgresult_ PGresult *row = NULL;
+    Usec left = a->deadline - clock_monotonic();
+    PgQuery query = {
+        .sql = "select pg_catalog.pg_backend_pid()", .shape = PG_SHAPE_ONE, .timeout = left > 1 ? left : 1};
+    int r = pg_conn_query_plain(c, &query, &row, reterr);
+    if (r < 0)
+        return err_trace(r);
+    int64_t pid = 0;
+    if (!slice_to_int64(slice_cstr(PQgetvalue(row, 0, 0)), &pid) || pid != pg_conn_backend_pid(c))
+        pg_conn_wrap(c, a->options->settings);
+    return 0;
+}
+
+static int open_parsed(PgConn **ret, Attempt *a, Err *reterr)
+{
+    bool pooled = a->options->route == PG_ROUTE_POOLED;
+    PGconn *pg = attempt(a, !pooled);
+    if (!pg && a->options->route == PG_ROUTE_LOOK && is_refusal_of_options(a)) {
+        pooled = true;
+        pg = attempt(a, false);
+    }
+    if (!pg) {
+        int r = err_set(reterr, ERR_CONNECT, "%s", buf_cstr(&a->reasons));
+        if (reterr)
+            memcpy(reterr->sqlstate, a->sqlstate, sizeof(a->sqlstate));
+        return err_trace(r);
+    }
+    _cleanup_(pg_conn_closep) PgConn *c = pg_conn_adopt(pg);
+    if (pooled) {
+        pg_conn_wrap(c, a->options->settings);
+    } else if (a->options->route == PG_ROUTE_LOOK) {
+        int r = look_at_route(c, a, reterr);
+        if (r < 0)
+            return err_trace(r);
+    }
+    *ret = TAKE_PTR(c);
+    return 0;
+}
+
 int pg_conn_open(PgConn **ret, const PgConnOptions *options, Err *reterr)
 {
     _cleanup_(conninfo_freep) PQconninfoOption *given = NULL;
     _cleanup_(conninfo_freep) PQconninfoOption *defaults = PQconndefaults();
     char *parse_error = NULL;
-    const char *conninfo = options->conninfo ? options->conninfo : "";
-    given = PQconninfoParse(conninfo, &parse_error);
+    given = PQconninfoParse(options->conninfo ? options->conninfo : "", &parse_error);
     if (!given) {
         PQfreemem(parse_error); /* may quote a piece of the password */
         err_set(reterr, ERR_CONNECT, "the connection string is not valid");
         err_hint(reterr, "use postgres://user@host:port/database or key=value pairs; quote values with spaces");
         return err_trace(-err_code_errno(ERR_CONNECT));
     }
-
-    _cleanup_(arena_freep) Arena *arena = arena_new(0);
-    _cleanup_buf_ Buf settings = BUF_INIT;
-    const char *users_options = find_option(given, "options");
-    append_settings(&settings, users_options ? users_options : find_option(defaults, "options"), options->settings);
-    const char *password = options->password ? options->password : find_option(given, "password");
-
-    /* libpq: the last value of a keyword that is not empty wins, so what stands before dbname can be overridden. */
-    Params params = {0};
-    params_add(&params, "keepalives_idle", "60");
-    params_add(&params, "fallback_application_name", "pganalytics");
-    params_add(&params, "dbname", conninfo);
-    params_add(&params, "dbname", options->database);
-    params_add(&params, "password", options->password);
-    params_add(&params, "application_name", options->application_name);
-    params_add(&params, "client_encoding", "UTF8");
-    params_add(&params, "options", settings.len ? buf_cstr(&settings) : NULL);
-
-    Usec deadline = clock_monotonic() + connect_timeout(options, given);
-    HostList hosts = {.arena = arena};
-    host_list_fill(&hosts, given, defaults);
-    _cleanup_buf_ Buf reasons = BUF_INIT;
-    char sqlstate[6] = "";
-    const char *target = find_option(given, "target_session_attrs");
-    PGconn *pg = hosts.count > 1 ? connect_hosts(&params, &hosts, target, deadline, password, &reasons, sqlstate)
-                                 : connect_once(&params, deadline, password, &reasons, sqlstate);
-    if (!pg) {
-        int r = err_set(reterr, ERR_CONNECT, "%s", buf_cstr(&reasons));
-        if (reterr)
-            memcpy(reterr->sqlstate, sqlstate, sizeof(sqlstate));
-        return err_trace(r);
-    }
-    *ret = pg_conn_adopt(pg);
-    return 0;
+    Attempt a = {
+        .options = options,
+        .given = given,
+        .defaults = defaults,
+        .password = options->password ? options->password : find_option(given, "password"),
+        .deadline = clock_monotonic() + connect_timeout(options, given),
+    };
+    int r = open_parsed(ret, &a, reterr);
+    buf_done(&a.reasons);
+    return err_trace(r);
 }

@@ -12,11 +12,16 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-static void append_figure(Buf *out, const char *name, const char *type, const char *help, double value)
+typedef struct Figures {
+    Buf *out;
+    ExpositionFormat format;
+} Figures;
+
+static void append_figure(const Figures *f, const char *name, const char *type, const char *help, double value)
 {
-    buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n%s ", name, help, name, type, name);
-    buf_append_double(out, value);
-    buf_append_char(out, '\n');
+    exposition_append_head(f->out, f->format, name, type, help);
+    buf_printf(f->out, "%s ", name);
+    exposition_append_value(f->out, value);
 }
 
 /* Reads up to @size - 1 bytes of a file of /proc; what it is, NUL-terminated, or absent. */
@@ -60,28 +65,28 @@ static bool read_start_ticks(int64_t *ret)
     return slice_to_int64(slice_split(&rest, ' '), ret);
 }
 
-static void append_start_time(Buf *out)
+static void append_start_time(const Figures *f)
 {
     char text[64 * 1024]; /* "btime" stands behind a line per processor and one with all interrupts */
     int64_t boot, ticks;
     if (!find_number(read_proc("/proc/stat", text, sizeof(text)), "btime ", &boot) || !read_start_ticks(&ticks))
         return; /* GCOV_EXCL_LINE: only without /proc */
-    append_figure(out, "process_start_time_seconds", "gauge", "Start of the process, in seconds since 1970.",
+    append_figure(f, "process_start_time_seconds", "gauge", "Start of the process, in seconds since 1970.",
                   (double)boot + (double)ticks / (double)sysconf(_SC_CLK_TCK));
 }
 
-static void append_status(Buf *out)
+static void append_status(const Figures *f)
 {
     char text[8192];
     Slice status = read_proc("/proc/self/status", text, sizeof(text));
     int64_t value;
     if (find_number(status, "VmRSS:", &value))
-        append_figure(out, "process_resident_memory_bytes", "gauge", "Resident memory.", (double)value * 1024);
+        append_figure(f, "process_resident_memory_bytes", "gauge", "Resident memory.", (double)value * 1024);
     if (find_number(status, "Threads:", &value))
-        append_figure(out, "process_threads", "gauge", "Threads.", (double)value);
+        append_figure(f, "process_threads", "gauge", "Threads.", (double)value);
 }
 
-static void append_descriptors(Buf *out)
+static void append_descriptors(const Figures *f)
 {
     DIR *directory = opendir("/proc/self/fd");
     if (!directory)
@@ -90,11 +95,11 @@ static void append_descriptors(Buf *out)
     for (const struct dirent *e; (e = readdir(directory)) != NULL;)
         count += e->d_name[0] != '.';
     (void)closedir(directory);
-    append_figure(out, "process_open_fds", "gauge", "Open file descriptors.", (double)count);
+    append_figure(f, "process_open_fds", "gauge", "Open file descriptors.", (double)count);
 
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
-        append_figure(out, "process_max_fds", "gauge", "Most file descriptors allowed.", (double)limit.rlim_cur);
+        append_figure(f, "process_max_fds", "gauge", "Most file descriptors allowed.", (double)limit.rlim_cur);
 }
 
 static double seconds(struct timeval t)
@@ -102,13 +107,14 @@ static double seconds(struct timeval t)
     return (double)t.tv_sec + (double)t.tv_usec / 1e6;
 }
 
-void telemetry_write_process(Buf *out)
+void telemetry_write_process(Buf *out, ExpositionFormat format)
 {
+    Figures f = {.out = out, .format = format};
     struct rusage usage;
     if (getrusage(RUSAGE_SELF, &usage) == 0)
-        append_figure(out, "process_cpu_seconds_total", "counter", "User and system processor time.",
+        append_figure(&f, "process_cpu_seconds_total", "counter", "User and system processor time.",
                       seconds(usage.ru_utime) + seconds(usage.ru_stime));
-    append_status(out);
-    append_descriptors(out);
-    append_start_time(out);
+    append_status(&f);
+    append_descriptors(&f);
+    append_start_time(&f);
 }

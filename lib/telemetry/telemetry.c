@@ -26,26 +26,6 @@ void histogram_observe(Histogram *h, double value)
         atomic_fetch_add_explicit(&h->sum_micro, (uint64_t)llround(micro), memory_order_relaxed);
 }
 
-/* Help text in which a line break would end the line, and a backslash would begin an escape. */
-static void append_help(Buf *out, const char *help)
-{
-    for (const char *p = help; *p; p++) {
-        if (*p == '\n')
-            buf_append_cstr(out, "\\n");
-        else if (*p == '\\')
-            buf_append_cstr(out, "\\\\");
-        else
-            buf_append_char(out, *p);
-    }
-}
-
-static void append_head(Buf *out, const char *name, const char *type, const char *help)
-{
-    buf_printf(out, "# HELP %s ", name);
-    append_help(out, help);
-    buf_printf(out, "\n# TYPE %s %s\n", name, type);
-}
-
 /* "name_suffix{labels,extra} "; labels and extra may be NULL. */
 static void append_name(Buf *out, const char *name, const char *suffix, const char *labels, const char *extra)
 {
@@ -100,7 +80,7 @@ static void append_head_once(Buf *out, const char **last_name, const char *name,
 {
     if (*last_name && strcmp(name, *last_name) == 0)
         return;
-    append_head(out, name, type, help);
+    exposition_append_head(out, EXPOSITION_TEXT, name, type, help);
     *last_name = name;
 }
 

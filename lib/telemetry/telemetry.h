@@ -7,7 +7,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-#include "lib/base/buf.h"
+#include "lib/telemetry/exposition.h"
 
 typedef struct Counter {
     const char *name;   /* "pganalytics_push_requests_total" */
@@ -56,4 +56,4 @@ typedef struct TelemetryEntry {
 /* Prometheus text exposition 0.0.4; entries of one name must stand together (HELP and TYPE are written once a name). */
 void telemetry_write_text(Buf *out, const TelemetryEntry *entries, size_t count);
 /* The process's own resident bytes, CPU seconds, open descriptors and their limit, threads, start time. */
-void telemetry_write_process(Buf *out);
+void telemetry_write_process(Buf *out, ExpositionFormat format);

@@ -14,6 +14,7 @@
 
 enum {
     ZSTD_LEVEL = 1,
+    ZSTD_LEVEL_QUICK = -5,
     ZSTD_WINDOW_LOG_MAX = 23, /* 8 MiB */
     GZIP_LEVEL = 3,
     GZIP_TRAILER = 8,
@@ -115,12 +116,12 @@ static int compress_gzip(Slice bytes, Buf *out, Err *reterr)
     return 0;
 }
 
-static int compress_zstd(Slice bytes, Buf *out, Err *reterr)
+static int compress_zstd(Slice bytes, int level, Buf *out, Err *reterr)
 {
     int r = reserve(out, ZSTD_compressBound(bytes.len), reterr);
     if (r < 0)
         return r;
-    size_t n = ZSTD_compress(out->ptr + out->len, room(out), bytes.ptr, bytes.len, ZSTD_LEVEL);
+    size_t n = ZSTD_compress(out->ptr + out->len, room(out), bytes.ptr, bytes.len, level);
     if (ZSTD_isError(n))
         return err_set(reterr, ERR_INTERNAL, "zstd failed: %s", ZSTD_getErrorName(n)); /* GCOV_EXCL_LINE: likewise */
     set_length(out, out->len + n);
@@ -135,13 +136,18 @@ static int append_identity(Slice bytes, Buf *out, Err *reterr)
     return r;
 }
 
+int wire_compress_quickly(Slice bytes, Buf *out, Err *reterr)
+{
+    return compress_zstd(bytes, ZSTD_LEVEL_QUICK, out, reterr);
+}
+
 int wire_compress(WireEncoding encoding, Slice bytes, Buf *out, Err *reterr)
 {
     switch (encoding) {
     case WIRE_GZIP:
         return compress_gzip(bytes, out, reterr);
     case WIRE_ZSTD:
-        return compress_zstd(bytes, out, reterr);
+        return compress_zstd(bytes, ZSTD_LEVEL, out, reterr);
     case WIRE_IDENTITY:
     case _WIRE_ENCODING_MAX:
         break;

@@ -54,6 +54,26 @@ typedef struct PushServer {
     int64_t interval_ms;   /* how often its readings come */
 } PushServer;
 
+/* What a family is that is not built in: of each one that frames speak of. Words (scope, mode, kind, type) as in the
+ * family's file; they are the receiver's to check, as is whether it has a family of that name already. */
+typedef struct PushColumn {
+    Slice name;
+    Slice kind;
+    Slice type;
+    Slice unit; /* absent: none */
+    Slice help; /* absent: none */
+} PushColumn;
+
+typedef struct PushFamily {
+    Slice name;
+    Slice help; /* absent: none */
+    Slice scope;
+    Slice mode;         /* absent: "rows" */
+    int64_t interval_s; /* 0: the collector's */
+    PushColumn *columns;
+    size_t column_count;
+} PushFamily;
+
 typedef struct PushMetric { /* the simple form for people and scripts */
     Slice name;
     double value;
@@ -72,6 +92,8 @@ typedef struct PushBatch {
     Slice agent_version;
     PushServer *servers;
     size_t server_count;
+    PushFamily *families;
+    size_t family_count;
     PushFrame *frames;
     size_t frame_count;
     PushMetric *metrics;
@@ -85,6 +107,7 @@ enum {
     WIRE_TEXT_MAX = 64 << 20, /* bytes after decompression */
     WIRE_DEPTH_MAX = 8,
     WIRE_SERVERS_MAX = 512,
+    WIRE_FAMILIES_MAX = 256,
     WIRE_FRAMES_MAX = 4096,
     WIRE_COLUMNS_MAX = 128,
     WIRE_ROWS_MAX = 200000,    /* of all frames of a batch together */
@@ -94,6 +117,7 @@ enum {
     WIRE_NAME_MAX = 128,         /* bytes of names of servers, families, columns, labels */
     WIRE_LABEL_VALUE_MAX = 1024, /* bytes */
     WIRE_INFO_VALUE_MAX = 65536, /* bytes: settings, statement texts; the decoder's limit for every cell */
+    WIRE_HELP_MAX = 400,         /* bytes of a family's or a column's help */
     WIRE_ERROR_MAX = 4096,       /* bytes of a server's error */
 };
 

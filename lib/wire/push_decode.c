@@ -330,6 +330,82 @@ static int decode_rows(Decoder *d, PushFrame *frame, yyjson_val *list, const cha
     return 0;
 }
 
+/* A text for people; absent stays absent. */
+static int keep_help(Decoder *d, const char *path, Slice text, Slice *ret)
+{
+    *ret = SLICE_NULL;
+    return text.ptr ? at_member(d, copy_text(d, text, WIRE_HELP_MAX, ret), path, "help") : 0;
+}
+
+static int decode_column(Decoder *d, yyjson_val *value, const char *path, PushColumn *ret)
+{
+    JsonReader r;
+
+    json_reader_init(&r, value, path, d->reterr);
+    Slice name = json_take_string(&r, "name", 1, WIRE_NAME_MAX);
+    Slice kind = json_take_string(&r, "kind", 1, WIRE_NAME_MAX);
+    Slice type = json_take_string(&r, "type", 1, WIRE_NAME_MAX);
+    Slice unit = json_take_optional_string(&r, "unit", WIRE_NAME_MAX);
+    Slice help = json_take_optional_string(&r, "help", WIRE_HELP_MAX);
+    int result = json_reader_finish(&r);
+
+    if (result < 0 || (result = keep_name(d, path, "name", name, &ret->name)) < 0 ||
+        (result = keep_name(d, path, "kind", kind, &ret->kind)) < 0 ||
+        (result = keep_name(d, path, "type", type, &ret->type)) < 0 ||
+        (result = keep_name(d, path, "unit", unit.len > 0 ? unit : SLICE_NULL, &ret->unit)) < 0)
+        return result;
+    return keep_help(d, path, help, &ret->help);
+}
+
+static int decode_family_columns(Decoder *d, PushFamily *family, yyjson_val *list, const char *path)
+{
+    size_t i, count;
+    yyjson_val *value;
+    int r = check_list(d, path, "columns", list, WIRE_COLUMNS_MAX, &family->column_count);
+
+    if (r < 0)
+        return r;
+    family->columns = allocate(d, family->column_count, sizeof *family->columns);
+    if (!family->columns)
+        return no_memory();
+    yyjson_arr_foreach(list, i, count, value)
+    {
+        char place[2 * PLACE_SIZE];
+        (void)snprintf(place, sizeof place, "%s.columns[%zu]", path, i);
+        r = decode_column(d, value, place, &family->columns[i]);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+static int decode_family(Decoder *d, yyjson_val *value, size_t index)
+{
+    PushFamily *family = &d->batch->families[index];
+    char path[PLACE_SIZE];
+    JsonReader r;
+
+    (void)snprintf(path, sizeof path, "families[%zu]", index);
+    json_reader_init(&r, value, path, d->reterr);
+    Slice name = json_take_string(&r, "name", 1, WIRE_NAME_MAX);
+    Slice help = json_take_optional_string(&r, "help", WIRE_HELP_MAX);
+    Slice scope = json_take_string(&r, "scope", 1, WIRE_NAME_MAX);
+    Slice mode = json_take_optional_string(&r, "mode", WIRE_NAME_MAX);
+    family->interval_s = json_take_optional_int(&r, "interval", 0, INT32_MAX, 0);
+    yyjson_val *columns = json_take_array(&r, "columns");
+    int result = json_reader_finish(&r);
+
+    if (result < 0 || (result = keep_name(d, path, "name", name, &family->name)) < 0 ||
+        (result = keep_help(d, path, help, &family->help)) < 0 ||
+        (result = keep_name(d, path, "scope", scope, &family->scope)) < 0 ||
+        (result = keep_name(d, path, "mode", mode, &family->mode)) < 0)
+        return result;
+    for (size_t i = 0; i < index; i++)
+        if (slice_eq(d->batch->families[i].name, family->name))
+            return at_member(d, err_set(d->reterr, ERR_BODY_INVALID, "the same as of families[%zu]", i), path, "name");
+    return decode_family_columns(d, family, columns, path);
+}
+
 /* Frames of one server stand together, so the server of the frame before is tried first. */
 static int find_server(Decoder *d, const char *path, Slice name, PushFrame *frame)
 {
@@ -472,6 +548,17 @@ static int decode_servers(Decoder *d, yyjson_val *list)
     return batch->servers ? decode_each(d, list, decode_server) : no_memory();
 }
 
+static int decode_families(Decoder *d, yyjson_val *list)
+{
+    PushBatch *batch = d->batch;
+    int r = check_list(d, "", "families", list, WIRE_FAMILIES_MAX, &batch->family_count);
+
+    if (r < 0)
+        return r;
+    batch->families = allocate(d, batch->family_count, sizeof *batch->families);
+    return batch->families ? decode_each(d, list, decode_family) : no_memory();
+}
+
 static int decode_frames(Decoder *d, yyjson_val *list)
 {
     PushBatch *batch = d->batch;
@@ -517,6 +604,7 @@ static int decode_batch(Decoder *d, yyjson_val *root)
     batch->sequence = json_take_optional_int(&r, "sequence", 1, INT64_MAX, 0);
     Slice sent_at = json_take_optional_string(&r, "sent_at", QUOTE_MAX);
     yyjson_val *agent = json_take_optional(&r, "agent"), *servers = json_take_optional(&r, "servers");
+    yyjson_val *families = json_take_optional(&r, "families");
     yyjson_val *frames = json_take_optional(&r, "frames"), *metrics = json_take_optional(&r, "metrics");
     int result = json_reader_finish(&r);
 
@@ -528,7 +616,8 @@ static int decode_batch(Decoder *d, yyjson_val *root)
     if ((result = keep_name(d, "", "collector_id", collector_id, &batch->collector_id)) < 0 ||
         (result = keep_name(d, "", "spool", spool, &batch->spool)) < 0 ||
         (result = keep_time(d, "", "sent_at", sent_at, &batch->sent_at)) < 0 || (result = decode_agent(d, agent)) < 0 ||
-        (result = decode_servers(d, servers)) < 0 || (result = decode_frames(d, frames)) < 0)
+        (result = decode_servers(d, servers)) < 0 || (result = decode_families(d, families)) < 0 ||
+        (result = decode_frames(d, frames)) < 0)
         return result;
     return decode_metrics(d, metrics);
 }

@@ -133,6 +133,43 @@ static void put_frame(Buf *out, const PushFrame *frame)
     buf_append_char(out, '}');
 }
 
+static void put_family(Buf *out, const PushFamily *family)
+{
+    buf_append_char(out, '{');
+    put_string(out, "name", family->name);
+    put_string(out, "help", family->help);
+    put_string(out, "scope", family->scope);
+    put_string(out, "mode", family->mode);
+    put_int(out, "interval", family->interval_s);
+    put_name(out, "columns");
+    buf_append_char(out, '[');
+    for (size_t i = 0; i < family->column_count; i++) {
+        const PushColumn *column = &family->columns[i];
+        separate(out, i);
+        buf_append_char(out, '{');
+        put_string(out, "name", column->name);
+        put_string(out, "kind", column->kind);
+        put_string(out, "type", column->type);
+        put_string(out, "unit", column->unit);
+        put_string(out, "help", column->help);
+        buf_append_char(out, '}');
+    }
+    buf_append(out, SLICE_LIT("]}"));
+}
+
+static void put_families(Buf *out, const PushBatch *batch)
+{
+    if (batch->family_count == 0)
+        return;
+    put_name(out, "families");
+    buf_append_char(out, '[');
+    for (size_t i = 0; i < batch->family_count; i++) {
+        separate(out, i);
+        put_family(out, &batch->families[i]);
+    }
+    buf_append_char(out, ']');
+}
+
 static void put_server(Buf *out, const PushServer *server)
 {
     buf_append_char(out, '{');
@@ -189,6 +226,7 @@ void push_encode(const PushBatch *batch, Buf *out)
         put_server(out, &batch->servers[i]);
     }
     buf_append_char(out, ']');
+    put_families(out, batch);
     put_name(out, "frames");
     buf_append_char(out, '[');
     for (size_t i = 0; i < batch->frame_count; i++) {

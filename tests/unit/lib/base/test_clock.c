@@ -18,6 +18,15 @@ static void clocks_go_forward(void **state)
     assert_true(clock_wall() / USEC_PER_SEC - (Usec)time(NULL) >= -1);
 }
 
+static void work_takes_processor_time(void **state)
+{
+    (void)state;
+    Usec before = clock_thread_cpu(), deadline = clock_monotonic() + 30 * USEC_PER_SEC;
+    while (clock_thread_cpu() < before + 2000)
+        assert_true(clock_monotonic() < deadline);
+    assert_true(clock_thread_cpu() - before <= clock_monotonic() - deadline + 30 * USEC_PER_SEC + 1000);
+}
+
 static void formats_known_times(void **state)
 {
     (void)state;
@@ -118,9 +127,8 @@ static void parses_rfc_3339(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(clocks_go_forward),
-        cmocka_unit_test(formats_known_times),
-        cmocka_unit_test(agrees_with_the_c_library_every_day),
+        cmocka_unit_test(clocks_go_forward),   cmocka_unit_test(work_takes_processor_time),
+        cmocka_unit_test(formats_known_times), cmocka_unit_test(agrees_with_the_c_library_every_day),
         cmocka_unit_test(parses_rfc_3339),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -61,7 +61,7 @@ static void lists_of_moments_are_sent_whole(void **state)
     static const char *const lists[] = {"pg_stat_activity", "pg_locks", "pg_stat_replication", "pg_replication_slots",
                                         "pg_stat_wal_receiver"};
     for (size_t i = 0; i < ARRAY_LENGTH(lists); i++)
-        assert_true(catalog_find(c, slice_cstr(lists[i]))->keyframe_always);
+        assert_int_equal(catalog_find(c, slice_cstr(lists[i]))->keyframe, FAMILY_KEYFRAME_ALWAYS);
 }
 
 int main(void)

@@ -65,6 +65,25 @@ static void number_of_families_is_bounded(void **state)
     assert_int_equal(catalog_count(c), CATALOG_FAMILIES_MAX);
 }
 
+static void fingerprints_tell_families_apart(void **state)
+{
+    (void)state;
+    static const char *const VARIANTS[] = {FAMILY("a"), FAMILY("a") "unit = 'x'\n", FAMILY("a") "sql = 'b'\n",
+                                           "limit = 3\n" FAMILY("a"), "where = 'x'\n" FAMILY("a")};
+    uint64_t seen[ARRAY_LENGTH(VARIANTS)];
+    for (size_t i = 0; i < ARRAY_LENGTH(VARIANTS); i++) {
+        _cleanup_(catalog_freep) Catalog *c = NULL, *again = NULL;
+        assert_int_equal(catalog_new(&c, NULL, 0, NULL), 0);
+        assert_int_equal(catalog_new(&again, NULL, 0, NULL), 0);
+        assert_int_equal(catalog_add(c, "a.toml", slice_cstr(VARIANTS[i]), NULL), 0);
+        assert_int_equal(catalog_add(again, "a.toml", slice_cstr(VARIANTS[i]), NULL), 0);
+        seen[i] = family_fingerprint(catalog_at(c, 0));
+        assert_true(seen[i] == family_fingerprint(catalog_at(again, 0)));
+        for (size_t k = 0; k < i; k++)
+            assert_true(seen[k] != seen[i]);
+    }
+}
+
 static void names(void **state)
 {
     (void)state;
@@ -102,6 +121,7 @@ int main(void)
         cmocka_unit_test(families_are_sorted_and_found),
         cmocka_unit_test(second_family_of_a_name_is_a_conflict),
         cmocka_unit_test(number_of_families_is_bounded),
+        cmocka_unit_test(fingerprints_tell_families_apart),
         cmocka_unit_test(names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

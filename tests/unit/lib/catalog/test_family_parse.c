@@ -18,15 +18,18 @@ static int add(Catalog **ret, const char *file, const char *text, Err *err)
 static void every_key_is_read(void **state)
 {
     (void)state;
-    static const char text[] = "name = 'my_family'\nhelp = 'What it is.'\nscope = 'database'\ninterval = 300\n"
-                               "from = ['a', 'b']\nneeds = 'my_ext'\nneeds_setting = 'my_ext.max'\n"
-                               "requires = ['f()', 'r']\nwhere = 'x > 0'\norder = 'x'\nprometheus = 'my_prefix'\n"
-                               "epoch = 'since'\ngate = 'standby'\nenabled = false\nkeyframe = 'always'\n"
-                               "[[column]]\nname = 'n'\nkind = 'counter'\nunit = 'rows'\nhelp = 'N.'\n"
-                               "from = ['n', 'old_n']\nsetting = 'track_io_timing'\n"
-                               "[[column]]\nname = 'g'\nkind = 'gauge'\ntype = 'int8'\nhelp = 'G.'\ncast = 'bool'\n"
-                               "sql = 'x'\nrequires = 'x'\notherwise = 'false'\n"
-                               "[[column]]\nname = 'l'\nkind = 'label'\n";
+    static const char text[] =
+        "name = 'my_family'\nhelp = 'What it is.'\nscope = 'database'\ninterval = 300\n"
+        "from = ['a', 'b']\nneeds = 'my_ext'\nneeds_setting = 'my_ext.max'\n"
+        "requires = ['f()', 'r']\nwhere = 'x > 0'\norder = 'x'\nprometheus = 'my_prefix'\n"
+        "epoch = 'since'\ngate = 'standby'\nenabled = false\nkeyframe = 'always'\n"
+        "top = 50\ntop_by = 'n'\nchange = 'my thing'\nroll_up = 'always'\nbefore = 'do $$ begin a; end $$'\n"
+        "[[column]]\nname = 'n'\nkind = 'counter'\nunit = 'rows'\nhelp = 'N.'\n"
+        "from = ['n', 'old_n']\nsetting = 'track_io_timing'\n"
+        "[[column]]\nname = 'g'\nkind = 'gauge'\ntype = 'int8'\nhelp = 'G.'\ncast = 'bool'\n"
+        "sql = 'x'\nrequires = 'x'\notherwise = 'false'\ncombine = 'max'\n"
+        "[[column]]\nname = 'i'\nkind = 'info'\nhelp = 'I.'\nchange = 'part'\nitems = true\n"
+        "[[column]]\nname = 'l'\nkind = 'label'\nroll_up = 'root'\n";
     Err err = ERR_INIT;
     _cleanup_(catalog_freep) Catalog *c = NULL;
     if (add(&c, "metrics.d/my_family.toml", text, &err) < 0)
@@ -39,7 +42,7 @@ static void every_key_is_read(void **state)
     assert_int_equal(f->mode, FAMILY_MODE_ROWS);
     assert_int_equal(f->interval_seconds, 300);
     assert_false(f->enabled);
-    assert_true(f->keyframe_always);
+    assert_int_equal(f->keyframe, FAMILY_KEYFRAME_ALWAYS);
     assert_string_equal(f->from[1], "b");
     assert_null(f->from[2]);
     assert_string_equal(f->needs, "my_ext");
@@ -50,8 +53,18 @@ static void every_key_is_read(void **state)
     assert_string_equal(f->prometheus, "my_prefix");
     assert_string_equal(f->epoch[0], "since");
 
-    assert_int_equal(f->column_count, 3);
+    assert_int_equal(f->top, 50);
+    assert_string_equal(f->top_by, "n");
+    assert_string_equal(f->change, "my thing");
+    assert_int_equal(f->roll_up, ROLL_UP_ALWAYS);
+    assert_string_equal(f->before, "do $$ begin a; end $$");
+
+    assert_int_equal(f->column_count, 4);
     assert_int_equal(f->label_count, 1);
+    assert_string_equal(f->columns[0].roll_up, "root");
+    const FamilyColumn *i = family_find_column(f, SLICE_LIT("i"));
+    assert_string_equal(i->change, "part");
+    assert_true(i->items);
     assert_string_equal(f->columns[0].name, "l");
     assert_string_equal(f->columns[0].alternatives[0], "l");
     const FamilyColumn *n = family_find_column(f, SLICE_LIT("n")), *g = family_find_column(f, SLICE_LIT("g"));
@@ -66,6 +79,9 @@ static void every_key_is_read(void **state)
     assert_string_equal(g->required[0], "x");
     assert_string_equal(g->otherwise, "false");
     assert_string_equal(g->cast, "bool");
+    assert_int_equal(g->combine, COMBINE_MAX);
+    assert_string_equal(g->change, "");
+    assert_false(g->items);
 }
 
 static void defaults(void **state)
@@ -82,7 +98,7 @@ static void defaults(void **state)
     assert_int_equal(f->scope, FAMILY_SCOPE_INSTANCE);
     assert_int_equal(f->gate, FAMILY_GATE_ANY);
     assert_true(f->enabled);
-    assert_false(f->keyframe_always);
+    assert_int_equal(f->keyframe, FAMILY_KEYFRAME_CHANGED);
     assert_int_equal(f->interval_seconds, 0);
     assert_int_equal(f->columns[0].type, COLUMN_TEXT);
     assert_int_equal(f->columns[1].type, COLUMN_FLOAT8);
@@ -120,6 +136,21 @@ static const Fault faults[] = {
     {FROM "where = 'a -- b'\n" COLUMN, 4, 9, "comment"},
     {FROM "where = '{schema}.x > 1'\n" COLUMN, 4, 9, "needs no extension"},
     {FROM "limit = 5\n" COLUMN, 4, 9, "limit with a counter"},
+    {FROM "top = 5\n[[column]]\nname = 'a'\nkind = 'gauge'\nhelp = 'h'\n", 4, 7, "top is for families with counters"},
+    {FROM "top_by = 'b'\n" COLUMN, 4, 10, "\"b\" is no counter"},
+    {FROM "change = 'A;b'\n" COLUMN, 4, 10, "plain name"},
+    {FROM "change = 'index'\nmode = 'texts'\n[[column]]\nname = 'l'\nkind = 'label'\n" COLUMN, 4, 10, "mode rows"},
+    {FROM "keyframe = 'weekly'\n" COLUMN, 4, 12, "not one of"},
+    {FROM "roll_up = 'never'\n" COLUMN, 4, 11, "not one of"},
+    {FROM "before = 'do x;'\n" COLUMN, 4, 10, "one block"},
+    {FROM "before = 'do $$'\n" COLUMN, 4, 10, "one block"},
+    {FROM "before = 'do $$ a $$; drop table t; do $$ b $$'\n" COLUMN, 4, 10, "one block"},
+    {HOST "before = 'do $$ x $$'\n" COLUMN, 4, 10, "not for host families"},
+    {FROM COLUMN "roll_up = 'x'\n", 8, 11, "roll_up is for labels"},
+    {FROM COLUMN "combine = 'sum'\n", 8, 11, "combine is for gauges"},
+    {FROM COLUMN "change = 'x'\n", 8, 10, "change is for infos and gauges"},
+    {FROM "[[column]]\nname = 'a'\nkind = 'info'\nhelp = 'h'\nchange = '-'\n", 8, 10, "plain name"},
+    {FROM "[[column]]\nname = 'a'\nkind = 'info'\nhelp = 'h'\nitems = true\n", 8, 9, "infos with change"},
     {FROM "prometheus = 'a-b'\n" COLUMN, 4, 14, "not a plain name"},
     {FROM "mode = 'texts'\n" COLUMN, 4, 8, "with a label"},
     {FROM "epoch = 'a b'\n" COLUMN, 4, 9, "not a plain name"},

@@ -81,7 +81,8 @@ static const Case cases[] = {
      "PostgreSQL 15 cannot tell the label t"},
     {"no column left makes the family absent", FROM_V LABEL("l") COUNTER("z", ""), V_ABC, NULL, "none of its columns"},
     {"a setting that is off gives unknown", FROM_V GAUGE("a", "setting = \"track_io_timing\""), V_ABC,
-     "select case when current_setting('track_io_timing', true) = 'on' then (\"a\")::float8 end as \"a\"\n  from v",
+     "select case when (select current_setting('track_io_timing', true) = 'on') then (\"a\")::float8 end as \"a\"\n  "
+     "from v",
      NULL},
     {"casts", FROM_V GAUGE("a", "cast = \"epoch\"") GAUGE("b", "cast = \"ms\"") COUNTER("c", "cast = \"lsn\""), V_ABC,
      "select (extract(epoch from (\"a\")))::float8 as \"a\",\n"
@@ -121,6 +122,21 @@ static const Case cases[] = {
      HEAD "from = \"f()\"\n" COUNTER("a", ""),
      {.version_num = 150000, .functions = "f"},
      "select (\"a\")::int8 as \"a\"\n  from f()",
+     NULL},
+    {"a subselect is not looked into",
+     HEAD "from = \"v left join lateral (select sum(f(w.x)) as s from w where (w.x) = v.a) i on true join u using "
+          "(a)\"\n" COUNTER("d", "sql = \"i.s\""),
+     {.version_num = 150000, .relations = "v: a; u: a"},
+     "select (i.s)::int8 as \"d\"\n"
+     "  from v left join lateral (select sum(f(w.x)) as s from w where (w.x) = v.a) i on true join u using (a)",
+     NULL},
+    {"what stands behind a subselect is needed",
+     HEAD "from = \"v join (select 1) i on true join u using (a)\"\n" COUNTER("a", ""), V_ABC, NULL, "no relation u"},
+    {"an expression may need functions",
+     FROM_V COUNTER("d", "sql = \"f(a)\"\nrequires = [\"a\", \"f()\"]")
+         COUNTER("e", "sql = \"g(a)\"\nrequires = [\"g()\"]"),
+     {.version_num = 150000, .relations = "v: a", .functions = "f"},
+     "select (f(a))::int8 as \"d\"\n  from v",
      NULL},
     {"a missing function makes the family absent", HEAD "from = \"f()\"\n" COUNTER("a", ""), V_ABC, NULL,
      "no function f"},
@@ -210,6 +226,19 @@ static void columns_are_those_of_the_statement(void **state)
     fixture_done(&x);
 }
 
+static void labels_are_followed_by_those_they_are_added_up_under(void **state)
+{
+    (void)state;
+    Fixture x;
+    const ScriptedFacts facts = {.version_num = 150000, .relations = "v: l k b"};
+    int r = resolve(&x, FROM_V LABEL("l") "roll_up = \"root(l)\"\n" LABEL("k") COUNTER("b", ""), &facts);
+    assert_int_equal(r, RESOLVE_OK);
+    assert_true(x.resolved.has_roll_up);
+    assert_int_equal(x.resolved.column_count, 3);
+    assert_non_null(strstr(x.resolved.sql, "(root(l))::text as \"rolled_1\",\n       (null)::text as \"rolled_2\"\n"));
+    fixture_done(&x);
+}
+
 static void host_families_have_all_columns_and_no_statement(void **state)
 {
     (void)state;
@@ -227,6 +256,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(statement_fits_the_server),
         cmocka_unit_test(columns_are_those_of_the_statement),
+        cmocka_unit_test(labels_are_followed_by_those_they_are_added_up_under),
         cmocka_unit_test(host_families_have_all_columns_and_no_statement),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -274,10 +274,42 @@ static void the_nearest_name_wins_and_far_ones_do_not_count(void **state)
     }
 }
 
+static void decimals_are_thousandths(void **state)
+{
+    (void)state;
+    static const ConfKey key = {"limits", "share", CONF_DECIMAL, 0, sizeof(int64_t), .min = 1, .max = 100000};
+    static const struct {
+        const char *text;
+        int64_t number;
+        const char *written;
+        bool in_bounds;
+    } cases[] = {{"0.5", 500, "0.5", true},      {" 12 ", 12000, "12", true},           {"1e-3", 1, "0.001", true},
+                 {"0.0004", 0, "0", false},      {"100.001", 100001, "100.001", false}, {"-1", -1000, "-1", false},
+                 {"0.12345", 123, "0.123", true}};
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        ConfValue value = {0};
+        int64_t member = 0;
+        _cleanup_buf_ Buf out = BUF_INIT;
+        assert_true(conf_value_parse(&key, slice_cstr(cases[i].text), &value));
+        assert_int_equal(value.number, cases[i].number);
+        assert_int_equal(conf_value_in_bounds(&key, &value), cases[i].in_bounds);
+        conf_value_store(&key, &member, &value);
+        conf_key_write_value(&key, &member, &out);
+        assert_string_equal(buf_cstr(&out), cases[i].written);
+    }
+    static const char *const wrong[] = {"", "x", "0.5%", "nan", "1e300"};
+    for (size_t i = 0; i < ARRAY_LENGTH(wrong); i++)
+        assert_false(conf_value_parse(&key, slice_cstr(wrong[i]), &(ConfValue){0}));
+    _cleanup_buf_ Buf allowed = BUF_INIT;
+    conf_key_write_allowed(&key, &allowed);
+    assert_string_equal(buf_cstr(&allowed), "a number from 0.001 to 100, such as 0.5");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(texts_are_read_by_type_and_written_back),
+        cmocka_unit_test(decimals_are_thousandths),
         cmocka_unit_test(storing_touches_only_its_member),
         cmocka_unit_test(bounds_hold_at_their_edges),
         cmocka_unit_test(what_is_allowed_is_said_in_words),

@@ -94,6 +94,45 @@ static void kills_the_whole_group_at_the_deadline(void **state)
     }
 }
 
+static void a_task_keeps_output_and_messages_apart(void **state)
+{
+    (void)state;
+    Err e = ERR_INIT;
+    _cleanup_buf_ Buf output = BUF_INIT, messages = BUF_INIT;
+    ProcessTask task = {.timeout = plenty, .output = &output, .messages = &messages};
+    assert_ok(process_run_task(&SHELL("echo out; echo err >&2"), &task, &e), &e);
+    assert_slice(buf_slice(&output), "out\n");
+    assert_slice(buf_slice(&messages), "err\n");
+    int r = process_run_task(&SHELL("echo password=x >&2; exit 3"), &task, &e);
+    assert_fails(r, &e, ERR_IO, "sh ended with status 3");
+    assert_null(strstr(e.detail, "password")); /* the child's words are the caller's to look through */
+    int status = -1;
+    task.ret_status = &status;
+    assert_ok(process_run_task(&SHELL("exit 3"), &task, &e), &e);
+    assert_int_equal(status, 3);
+    assert_fails(process_run_task(&SHELL("kill -KILL $$"), &task, &e), &e, ERR_IO, "signal 9");
+}
+
+static void a_task_that_is_too_talkative_or_late_is_ended(void **state)
+{
+    (void)state;
+    Err e = ERR_INIT;
+    _cleanup_buf_ Buf output = BUF_INIT_LIMIT(1000), messages = BUF_INIT_LIMIT(100);
+    ProcessTask task = {.timeout = plenty, .output = &output, .messages = &messages};
+    assert_fails(process_run_task(&SHELL("yes | head -c 1001; sleep 1000"), &task, &e), &e, ERR_TOO_LARGE,
+                 "sh gave more than 1000 bytes");
+    buf_clear(&output);
+    assert_fails(process_run_task(&SHELL("yes | head -c 1001"), &task, &e), &e, ERR_TOO_LARGE, "1000 bytes");
+    buf_clear(&output);
+    assert_ok(process_run_task(&SHELL("yes | head -c 1000; yes | head -c 5000 >&2"), &task, &e), &e);
+    assert_int_equal(messages.len, 100); /* of these the beginning is enough */
+    task.timeout = 200 * USEC_PER_MSEC;
+    assert_fails(process_run_task(&SHELL("sleep 1000"), &task, &e), &e, ERR_IO, "took longer than 200 ms");
+    _Atomic bool stop = true;
+    task = (ProcessTask){.timeout = plenty, .output = &output, .messages = &messages, .stop = &stop};
+    assert_fails(process_run_task(&SHELL("sleep 1000"), &task, &e), &e, ERR_UNAVAILABLE, "the program ends");
+}
+
 static void does_not_wait_for_a_daemon_that_holds_the_pipe(void **state)
 {
     (void)state;
@@ -304,6 +343,8 @@ int main(void)
         cmocka_unit_test(bounds_the_output),
         cmocka_unit_test(tells_how_it_ended),
         cmocka_unit_test(kills_the_whole_group_at_the_deadline),
+        cmocka_unit_test(a_task_keeps_output_and_messages_apart),
+        cmocka_unit_test(a_task_that_is_too_talkative_or_late_is_ended),
         cmocka_unit_test(does_not_wait_for_a_daemon_that_holds_the_pipe),
         cmocka_unit_test(adds_to_the_environment),
         cmocka_unit_test(runs_in_a_directory),

@@ -12,7 +12,7 @@
 static double figure(const char *name)
 {
     _cleanup_buf_ Buf out = BUF_INIT;
-    telemetry_write_process(&out);
+    telemetry_write_process(&out, EXPOSITION_TEXT);
     Slice rest = buf_slice(&out);
     while (rest.ptr) {
         Slice line = slice_split(&rest, '\n');
@@ -86,7 +86,7 @@ static void describes_each_figure(void **state)
 {
     (void)state;
     _cleanup_buf_ Buf out = BUF_INIT;
-    telemetry_write_process(&out);
+    telemetry_write_process(&out, EXPOSITION_TEXT);
     Slice rest = buf_slice(&out);
     for (Slice line; (line = slice_split(&rest, '\n')).len > 0;) {
         assert_true(slice_starts_with(line, SLICE_LIT("# HELP process_")));

@@ -129,6 +129,26 @@ static PushServer any_server(Generator *g, size_t index)
     return s;
 }
 
+static PushFamily any_family(Generator *g, size_t index)
+{
+    PushFamily f = {.name = any_name(g, index), .scope = any_name(g, 0), .column_count = below(g, 4)};
+
+    f.interval_s = (int64_t)below(g, 100000);
+    if (one_in(g, 2))
+        f.help = any_text(g);
+    if (one_in(g, 2))
+        f.mode = any_name(g, 0);
+    f.columns = arena_new_array(g->arena, PushColumn, f.column_count);
+    for (size_t i = 0; i < f.column_count; i++) {
+        f.columns[i] = (PushColumn){.name = any_name(g, i), .kind = any_name(g, 0), .type = any_name(g, 0)};
+        if (one_in(g, 2))
+            f.columns[i].unit = any_name(g, 0);
+        if (one_in(g, 2))
+            f.columns[i].help = any_text(g);
+    }
+    return f;
+}
+
 static PushFrame any_frame(Generator *g, const PushBatch *batch)
 {
     PushFrame f = {.family = any_name(g, 0),
@@ -182,6 +202,10 @@ PushBatch push_batches_random(uint64_t seed, Arena *arena)
     b.servers = arena_new_array(arena, PushServer, b.server_count);
     for (size_t i = 0; i < b.server_count; i++)
         b.servers[i] = any_server(&g, i);
+    b.family_count = below(&g, 3);
+    b.families = arena_new_array(arena, PushFamily, b.family_count);
+    for (size_t i = 0; i < b.family_count; i++)
+        b.families[i] = any_family(&g, i);
     b.frame_count = b.server_count > 0 ? below(&g, 5) : 0;
     b.frames = arena_new_array(arena, PushFrame, b.frame_count);
     for (size_t i = 0; i < b.frame_count; i++)
@@ -294,6 +318,20 @@ static const char *server_difference(const PushServer *a, const PushServer *b)
     return a->postmaster_start != b->postmaster_start || a->interval_ms != b->interval_ms ? "server times" : NULL;
 }
 
+static const char *family_difference(const PushFamily *a, const PushFamily *b)
+{
+    if (!texts_equal(a->name, b->name) || !texts_equal(a->help, b->help) || !texts_equal(a->scope, b->scope) ||
+        !texts_equal(a->mode, b->mode) || a->interval_s != b->interval_s || a->column_count != b->column_count)
+        return "family";
+    for (size_t i = 0; i < a->column_count; i++) {
+        const PushColumn *x = &a->columns[i], *y = &b->columns[i];
+        if (!texts_equal(x->name, y->name) || !texts_equal(x->kind, y->kind) || !texts_equal(x->type, y->type) ||
+            !texts_equal(x->unit, y->unit) || !texts_equal(x->help, y->help))
+            return "column of a family";
+    }
+    return NULL;
+}
+
 static const char *frame_difference(const PushFrame *a, const PushFrame *b)
 {
     if (!texts_equal(a->family, b->family) || !texts_equal(a->server, b->server) ||
@@ -330,10 +368,13 @@ const char *push_batches_difference(const PushBatch *a, const PushBatch *b)
     if (!texts_equal(a->collector_id, b->collector_id) || !texts_equal(a->spool, b->spool) ||
         a->sequence != b->sequence || a->sent_at != b->sent_at || !texts_equal(a->agent_version, b->agent_version))
         return "batch head";
-    if (a->server_count != b->server_count || a->frame_count != b->frame_count || a->metric_count != b->metric_count)
+    if (a->family_count != b->family_count || a->server_count != b->server_count || a->frame_count != b->frame_count ||
+        a->metric_count != b->metric_count)
         return "batch size";
     for (size_t i = 0; i < a->server_count && !found; i++)
         found = server_difference(&a->servers[i], &b->servers[i]);
+    for (size_t i = 0; i < a->family_count && !found; i++)
+        found = family_difference(&a->families[i], &b->families[i]);
     for (size_t i = 0; i < a->frame_count && !found; i++)
         found = frame_difference(&a->frames[i], &b->frames[i]);
     for (size_t i = 0; i < a->metric_count && !found; i++)

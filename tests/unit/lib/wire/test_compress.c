@@ -33,6 +33,16 @@ static void compress(WireEncoding encoding, Slice bytes, Buf *out)
         fail_msg("%s: %s", wire_encoding_to_string(encoding), err.detail);
 }
 
+static void test_quick_is_zstd_too(void **state UNUSED)
+{
+    _cleanup_buf_ Buf text = BUF_INIT, packed = BUF_INIT, back = BUF_INIT;
+    fill_text(&text, MIB);
+    assert_int_equal(wire_compress_quickly(buf_slice(&text), &packed, NULL), 0);
+    assert_true(packed.len < text.len / 2);
+    assert_int_equal(wire_decompress(WIRE_ZSTD, buf_slice(&packed), 2 * MIB, &back, NULL), 0);
+    assert_true(slice_eq(buf_slice(&back), buf_slice(&text)));
+}
+
 static void test_names_of_encodings(void **state UNUSED)
 {
     static const struct {
@@ -290,6 +300,7 @@ static void test_claimed_size_is_not_believed(void **state UNUSED)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_quick_is_zstd_too),
         cmocka_unit_test(test_names_of_encodings),
         cmocka_unit_test(test_every_size_is_read_back_the_same),
         cmocka_unit_test(test_a_byte_more_than_the_limit_is_refused),

@@ -150,6 +150,11 @@ typedef struct Case {
     const char *hint;
 } Case;
 
+#define FAMILIES(members) HEAD "\"families\":[{\"name\":\"f\",\"scope\":\"instance\"," members "}]}"
+#define COLUMN_OF_200_BYTES                                                                                            \
+    "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"             \
+    "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"
+
 static const Case refused[] = {
     /* not JSON, or not an object */
     {"", ERR_SYNTAX, "", NULL},
@@ -180,6 +185,17 @@ static const Case refused[] = {
     {HEAD "\"frames\":1}", ERR_BODY_INVALID, "frames: expected an array, found the number 1", NULL},
     {HEAD "\"metrics\":\"x\"}", ERR_BODY_INVALID, "metrics: expected an array, found a string \"x\"", NULL},
     /* servers */
+    {HEAD "\"families\":{}}", ERR_BODY_INVALID, "families: expected an array", NULL},
+    {HEAD "\"families\":[{}]}", ERR_BODY_INVALID, "families[0].name", NULL},
+    {FAMILIES("\"columns\":5"), ERR_BODY_INVALID, "families[0].columns: expected an array", NULL},
+    {FAMILIES("\"columns\":[],\"sql\":\"x\""), ERR_BODY_INVALID, "families[0]: unknown member \"sql\"", NULL},
+    {FAMILIES("\"columns\":[],\"interval\":-1"), ERR_BODY_INVALID, "families[0].interval", NULL},
+    {FAMILIES("\"columns\":[{\"name\":\"a\"}]"), ERR_BODY_INVALID, "families[0].columns[0].kind", NULL},
+    {FAMILIES("\"columns\":[{\"name\":\"" COLUMN_OF_200_BYTES "\",\"kind\":\"k\",\"type\":\"t\"}]"), ERR_BODY_INVALID,
+     "families[0].columns[0].name", NULL},
+    {HEAD
+     "\"families\":[{\"name\":\"a\",\"scope\":\"s\",\"columns\":[]},{\"name\":\"a\",\"scope\":\"s\",\"columns\":[]}]}",
+     ERR_BODY_INVALID, "families[1].name: the same as of families[0]", NULL},
     {HEAD "\"servers\":[null]}", ERR_BODY_INVALID, "servers[0]: expected an object, found null", NULL},
     {HEAD "\"servers\":[{}]}", ERR_BODY_INVALID, "servers[0].name", NULL},
     {HEAD "\"servers\":[{\"name\":\"a\"},{\"name\":\"b\"},{\"name\":\"a\"}]}", ERR_BODY_INVALID,
