@@ -10,6 +10,7 @@ from pgserver import PgServer, Unavailable, binaries
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CHECK = pathlib.Path(os.environ.get("PGA_BUILD", ROOT / "build/dev")) / "bin/pg_conn_check"
+PIPELINE_CHECKS = ["pg_pipeline_check", "pg_pipeline_fallback_check"]
 
 
 @pytest.mark.parametrize("major", [12, 15, 18])
@@ -19,10 +20,11 @@ def test_connection_keeps_its_promises(major):
     except Unavailable as missing:
         pytest.skip(str(missing))
     with PgServer(major) as server:
-        done = subprocess.run([CHECK], env={**os.environ, "PGA_TEST_DSN": server.dsn()}, capture_output=True, text=True,
-                              timeout=300, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-        assert re.search(r"PASSED\s+\] \d+ test", done.stdout + done.stderr)
+        for check in [CHECK.name, *PIPELINE_CHECKS]:
+            done = subprocess.run([CHECK.with_name(check)], env={**os.environ, "PGA_TEST_DSN": server.dsn()},
+                                  capture_output=True, text=True, timeout=300, check=False)
+            assert done.returncode == 0, done.stdout + done.stderr
+            assert re.search(r"PASSED\s+\] \d+ test", done.stdout + done.stderr)
 
 
 def test_frozen_server_costs_the_deadline_only():
