@@ -8,8 +8,8 @@
 #include "lib/base/vec.h"
 
 enum {
-    BATCH_ROWS_MAX = WIRE_ROWS_MAX,
-    BATCH_BYTES_MAX = 24 << 20, /* estimate of the JSON text; compressed it stays under WIRE_BODY_MAX */
+    BATCH_ROWS_MAX = WIRE_ROWS_MAX - 1000, /* the rest is for what is told of a reading beside it */
+    BATCH_BYTES_MAX = 24 << 20,            /* estimate of the JSON text; compressed it stays under WIRE_BODY_MAX */
     BATCH_FRAMES_MAX = 1024,
 };
 
@@ -38,6 +38,7 @@ typedef struct BatchHead {
     uint64_t sequence;
     Usec sent_at;
     const PushServer *server;
+    const Catalog *catalog; /* families of users that frames speak of are described; NULL: none */
 } BatchHead;
 
 /* Appends the JSON text. */

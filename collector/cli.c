@@ -21,28 +21,39 @@ typedef struct CliOption {
     const char *help;
     ptrdiff_t offset; /* of the const char * (with value) or bool (without) in Cli; NO_VALUE */
     int command;      /* CliCommand that it asks for; NO_COMMAND */
-    bool of_register;
+    int belongs;      /* CliCommand whose it is; NO_COMMAND: everybody's */
 } CliOption;
 
 static const CliOption OPTIONS[] = {
     {"--config", "FILE", "settings (default: /etc/pganalytics/collector.toml)", offsetof(Cli, config), NO_COMMAND,
-     false},
-    {"--verbose", NULL, "log more", offsetof(Cli, verbose), NO_COMMAND, false},
+     NO_COMMAND},
+    {"--verbose", NULL, "log more", offsetof(Cli, verbose), NO_COMMAND, NO_COMMAND},
     {"--validate", NULL, "check settings and certificates, print one line a fault; connects nowhere", NO_VALUE,
-     CLI_VALIDATE, false},
+     CLI_VALIDATE, NO_COMMAND},
     {"--dry-run", NULL, "read every server once, print the batch and what it costs; sends nothing", NO_VALUE,
-     CLI_DRY_RUN, false},
-    {"--version", NULL, "print versions", NO_VALUE, CLI_VERSION, false},
-    {"--help", NULL, "print this", NO_VALUE, CLI_HELP, false},
-    {"--api", "URL", "the backend, for example https://api.example.com", offsetof(Cli, api), NO_COMMAND, true},
+     CLI_DRY_RUN, NO_COMMAND},
+    {"--version", NULL, "print versions", NO_VALUE, CLI_VERSION, NO_COMMAND},
+    {"--help", NULL, "print this", NO_VALUE, CLI_HELP, NO_COMMAND},
+    {"--api", "URL", "the backend, for example https://api.example.com", offsetof(Cli, api), NO_COMMAND, CLI_REGISTER},
     {"--secret-file", "FILE", "registration secret (or in the environment: REGISTRATION_SECRET)",
-     offsetof(Cli, secret_file), NO_COMMAND, true},
-    {"--ca", "FILE", "whom to trust (default: the system's authorities)", offsetof(Cli, ca), NO_COMMAND, true},
-    {"--name", "NAME", "name of this collector (default: from the settings)", offsetof(Cli, name), NO_COMMAND, true},
-    {"--hostname", "NAME", "name of this host (default: from the settings)", offsetof(Cli, hostname), NO_COMMAND, true},
-    {"--region", "REGION", "where it is", offsetof(Cli, region), NO_COMMAND, true},
+     offsetof(Cli, secret_file), NO_COMMAND, CLI_REGISTER},
+    {"--ca", "FILE", "whom to trust (default: the system's authorities)", offsetof(Cli, ca), NO_COMMAND, CLI_REGISTER},
+    {"--name", "NAME", "name of this collector (default: from the settings)", offsetof(Cli, name), NO_COMMAND,
+     CLI_REGISTER},
+    {"--hostname", "NAME", "name of this host (default: from the settings)", offsetof(Cli, hostname), NO_COMMAND,
+     CLI_REGISTER},
+    {"--region", "REGION", "where it is", offsetof(Cli, region), NO_COMMAND, CLI_REGISTER},
     {"--state-dir", "DIR", "where the identity goes (default: from the settings)", offsetof(Cli, state_dir), NO_COMMAND,
-     true},
+     CLI_REGISTER},
+    {"--json", NULL, "print the answer as it came", offsetof(Cli, json), NO_COMMAND, CLI_STATUS},
+    {"--server", "NAME", "which server of the settings (default: the only one)", offsetof(Cli, server), NO_COMMAND,
+     CLI_BLOAT},
+    {"--database", "NAME", "which database (default: the server's own)", offsetof(Cli, database), NO_COMMAND,
+     CLI_BLOAT},
+    {"--table", "NAME", "only this table and its indexes, with or without its schema", offsetof(Cli, table), NO_COMMAND,
+     CLI_BLOAT},
+    {"--max-bytes", "SIZE", "leave out what is larger (default: 10GB)", offsetof(Cli, max_bytes), NO_COMMAND,
+     CLI_BLOAT},
 };
 
 static const char HELP_HEAD[] =
@@ -50,6 +61,8 @@ static const char HELP_HEAD[] =
     "\n"
     "usage: pganalytics [OPTION...]\n"
     "       pganalytics register --api URL [OPTION...]\n"
+    "       pganalytics status [OPTION...]\n"
+    "       pganalytics bloat [OPTION...]\n"
     "\n";
 
 static const char HELP_TAIL[] =
@@ -70,6 +83,39 @@ static const char HELP_TAIL[] =
     "\n"
     "SIGHUP reads the settings anew, SIGTERM ends after the tick under way.\n"
     "Exit status: 0 well, 1 failed, 2 wrong command line or settings.\n";
+
+/* Commands that are words, and what their options are for. */
+typedef struct CliWord {
+    const char *word;
+    CliCommand command;
+    const char *help;
+} CliWord;
+
+static const CliWord WORDS[] = {
+    {"register", CLI_REGISTER, "makes a key and has it certified; the identity goes to the state directory"},
+    {"status", CLI_STATUS,
+     "tells what the running collector last did; exit status 1 when it does not run or is not well"},
+    {"bloat", CLI_BLOAT,
+     "measures with pgstattuple what is free or dead in the largest tables and indexes; reads them whole"},
+};
+
+static const CliWord *find_word(Slice name)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(WORDS); i++) {
+        if (slice_eq_cstr(name, WORDS[i].word))
+            return &WORDS[i];
+    }
+    return NULL;
+}
+
+static const char *word_of(int command)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(WORDS); i++) {
+        if ((int)WORDS[i].command == command)
+            return WORDS[i].word;
+    }
+    return "";
+}
 
 static const CliOption *find_option(Slice name)
 {
@@ -122,12 +168,13 @@ static int take_option(Cli *cli, const CliOption *option, const char *value, Err
     return 0;
 }
 
-static int check_combination(const Cli *cli, const CliOption *first_of_register, Err *reterr)
+/* @owned: the first option that belongs to some command; NULL: none. */
+static int check_combination(const Cli *cli, const CliOption *owned, Err *reterr)
 {
     if (cli->command == CLI_HELP || cli->command == CLI_VERSION)
         return 0;
-    if (cli->command != CLI_REGISTER && first_of_register)
-        return err_set(reterr, ERR_USAGE, "%s belongs to \"pganalytics register\"", first_of_register->name);
+    if (owned && (int)cli->command != owned->belongs)
+        return err_set(reterr, ERR_USAGE, "%s belongs to \"pganalytics %s\"", owned->name, word_of(owned->belongs));
     if (cli->command == CLI_REGISTER && !cli->api) {
         int r = err_set(reterr, ERR_USAGE, "register needs --api");
         err_hint(reterr, "pganalytics register --api https://HOST --secret-file FILE");
@@ -139,15 +186,16 @@ static int check_combination(const Cli *cli, const CliOption *first_of_register,
 int cli_parse(int argc, char *const *argv, Cli *ret, Err *reterr)
 {
     *ret = (Cli){.command = CLI_RUN};
-    const CliOption *first_of_register = NULL;
+    const CliOption *owned = NULL;
     for (int i = 1; i < argc; i++) {
         Slice argument = slice_cstr(argv[i]);
         Slice value = argument;
         Slice name = slice_split(&value, '=');
         const CliOption *option = find_option(name);
         int r;
-        if (slice_eq_cstr(argument, "register")) {
-            r = set_command(ret, CLI_REGISTER, argv[i], reterr);
+        const CliWord *word = find_word(argument);
+        if (word) {
+            r = set_command(ret, word->command, argv[i], reterr);
         } else if (!option) {
             r = refuse_unknown(name, reterr);
         } else if (!option->value && value.ptr) {
@@ -157,13 +205,13 @@ int cli_parse(int argc, char *const *argv, Cli *ret, Err *reterr)
         } else {
             const char *text = value.ptr ? value.ptr : option->value ? argv[++i] : NULL;
             r = take_option(ret, option, text, reterr);
-            if (option->of_register && !first_of_register)
-                first_of_register = option;
+            if (option->belongs != NO_COMMAND && (!owned || owned->belongs == (int)ret->command))
+                owned = option;
         }
         if (r < 0)
             return r;
     }
-    return check_combination(ret, first_of_register, reterr);
+    return check_combination(ret, owned, reterr);
 }
 
 void cli_print(FILE *out, const char *format, ...)
@@ -180,11 +228,11 @@ void cli_print_error(const Err *err)
               err->hint[0] ? ")" : "");
 }
 
-static void print_options(FILE *out, bool of_register)
+static void print_options(FILE *out, int belongs)
 {
     for (size_t i = 0; i < ARRAY_LENGTH(OPTIONS); i++) {
         const CliOption *o = &OPTIONS[i];
-        if (o->of_register != of_register)
+        if (o->belongs != belongs)
             continue;
         _cleanup_buf_ Buf name = BUF_INIT;
         buf_printf(&name, "%s %s", o->name, o->value ? o->value : "");
@@ -195,9 +243,11 @@ static void print_options(FILE *out, bool of_register)
 void cli_print_help(FILE *out)
 {
     cli_print(out, "%s", HELP_HEAD);
-    print_options(out, false);
-    cli_print(out, "\nregister makes a key and has it certified; the identity goes to the state directory:\n");
-    print_options(out, true);
+    print_options(out, NO_COMMAND);
+    for (size_t i = 0; i < ARRAY_LENGTH(WORDS); i++) {
+        cli_print(out, "\n%s %s:\n", WORDS[i].word, WORDS[i].help);
+        print_options(out, (int)WORDS[i].command);
+    }
     cli_print(out, "%s", HELP_TAIL);
 }
 

@@ -11,6 +11,8 @@ typedef enum CliCommand {
     CLI_VALIDATE,
     CLI_DRY_RUN,
     CLI_REGISTER,
+    CLI_BLOAT,
+    CLI_STATUS,
     CLI_VERSION,
     CLI_HELP,
 } CliCommand;
@@ -28,6 +30,13 @@ typedef struct Cli {
     const char *hostname;
     const char *region;
     const char *state_dir;
+    /* status */
+    bool json;
+    /* bloat */
+    const char *server;
+    const char *database;
+    const char *table;
+    const char *max_bytes;
 } Cli;
 
 /* ERR_USAGE names the argument and the nearest known one. */

@@ -2,6 +2,7 @@
 /* See credentials.h. */
 #include "collector/credentials.h"
 
+#include "collector/certificate.h"
 #include "collector/identity.h"
 #include "collector/token.h"
 #include "lib/base/memory.h"
@@ -23,6 +24,17 @@ static char *choose_file(const Settings *settings, const char *given, const char
         return NULL;
     }
     return buf_take(&path);
+}
+
+static void choose_certificate(Credentials *c, const Settings *settings)
+{
+    if (settings->tls_cert[0] || settings->tls_key[0]) {
+        c->cert_file = choose_file(settings, settings->tls_cert, "collector.crt");
+        c->key_file = choose_file(settings, settings->tls_key, "collector.key");
+        return;
+    }
+    certificate_files(settings->state_dir, &c->cert_file, &c->key_file);
+    c->own_certificate = c->cert_file && c->key_file;
 }
 
 void credentials_done(Credentials *c)
@@ -70,15 +82,16 @@ int credentials_load(Credentials *ret, const Settings *settings, Err *reterr)
         c.api_url = mem_strdup(settings->backend_url[0] ? settings->backend_url : identity.api_url);
         without_trailing_slash(c.api_url);
         c.token = mem_strdup(token);
-        c.cert_file = choose_file(settings, settings->tls_cert, "collector.crt");
-        c.key_file = choose_file(settings, settings->tls_key, "collector.key");
+        choose_certificate(&c, settings);
         c.ca_file = choose_file(settings, settings->ca_cert, "ca.crt");
     }
     identity_done(&identity);
     if (c.api_url) {
         *ret = c;
-        return 0;
+        return CREDENTIALS_OK;
     }
+    if (settings->prometheus_listen[0] && !has_url && !has_token && !c.registered)
+        return CREDENTIALS_NONE;
     r = err_set(reterr, ERR_CONFIG,
                 has_url ? "this collector is not registered: no token in %s"
                         : "no backend is known: neither backend.url nor an identity in %s",

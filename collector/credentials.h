@@ -12,11 +12,14 @@ typedef struct Credentials {
     char *token;
     char *cert_file; /* NULL: none */
     char *key_file;
-    char *ca_file;   /* NULL: the system's authorities */
-    bool registered; /* state_dir has an identity */
+    bool own_certificate; /* the files are those of state_dir */
+    char *ca_file;        /* NULL: the system's authorities */
+    bool registered;      /* state_dir has an identity */
 } Credentials;
 
-/* Fails when nothing says where the backend is, or who we are: the hint tells how to register. */
+/* Fails when nothing says where the backend is, or who we are: the hint tells how to register. With an exporter and
+ * neither of them there is nothing to present: CREDENTIALS_NONE, and @ret is empty. */
+enum { CREDENTIALS_OK, CREDENTIALS_NONE };
 int credentials_load(Credentials *ret, const Settings *settings, Err *reterr) MUST_CHECK;
 void credentials_done(Credentials *c);
 

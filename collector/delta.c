@@ -22,6 +22,7 @@
 #include <math.h>
 
 #include "collector/generation.h"
+#include "collector/rollup.h"
 #include "lib/base/map.h"
 #include "lib/base/memory.h"
 
@@ -90,6 +91,12 @@ bool delta_has(const Delta *d, const char *family, const char *database)
     return s && s->committed;
 }
 
+bool delta_is_staged(const Delta *d, const char *family, const char *database)
+{
+    const Series *s = find_series(d, family, database);
+    return s && s->staged;
+}
+
 /* What one row of the new generation is compared with. */
 typedef enum RowStart {
     ROW_START_KNOWN,   /* the row of the previous generation */
@@ -129,17 +136,24 @@ typedef struct Comparison {
     uint64_t resets;
 } Comparison;
 
+/* A position in the WAL was not zero when its row came to be. */
+static bool is_position(const FamilyColumn *column)
+{
+    return column->cast && strcmp(column->cast, "lsn") == 0;
+}
+
 /* Fills the increases of the row's counters; false when one went down. *@changed: something moved. */
 static bool fill_counters(const Comparison *c, size_t row, size_t row_before, RowStart start, Cell *values,
                           bool *changed)
 {
     for (size_t i = 0; i < c->now->column_count; i++) {
-        if (c->reading->columns[c->reading->label_count + i]->kind != COLUMN_COUNTER)
+        const FamilyColumn *column = c->reading->columns[c->reading->label_count + i];
+        if (column->kind != COLUMN_COUNTER)
             continue;
         values[i] = (Cell){.type = CELL_NULL};
         size_t at = row * c->now->column_count + i;
         bool is_number = c->now->types[at] == VALUE_INT || c->now->types[at] == VALUE_FLOAT;
-        if (start == ROW_START_UNKNOWN || (start == ROW_START_ZERO && !is_number))
+        if (start == ROW_START_UNKNOWN || (start == ROW_START_ZERO && (!is_number || is_position(column))))
             continue;
         if (start == ROW_START_ZERO) {
             if (!subtract(NULL, cell_of(c->now, at), &values[i]))
@@ -226,7 +240,8 @@ static int64_t interval_ms(const Reading *reading, const Generation *before)
     return interval > USEC_PER_MSEC ? interval / USEC_PER_MSEC : 1;
 }
 
-static void merge(Comparison *c, Arena *arena, const size_t *order, PushFrame *frame)
+/* @sources: for each row of the frame, the row of the reading. */
+static void merge(Comparison *c, Arena *arena, const size_t *order, size_t *sources, PushFrame *frame)
 {
     size_t width = c->reading->column_count;
     frame->cells = arena_new_array(arena, Cell, c->now->row_count * width + 1);
@@ -245,7 +260,7 @@ static void merge(Comparison *c, Arena *arena, const size_t *order, PushFrame *f
             }
         }
         if (compare_row(c, arena, row, row_before, order[row], &frame->cells[frame->row_count * width]))
-            frame->row_count++;
+            sources[frame->row_count++] = order[row];
     }
 }
 
@@ -282,7 +297,9 @@ void delta_apply(Delta *d, Arena *arena, const Reading *reading, PushFrame *ret_
         ret_frame->columns[i] = slice_cstr(reading->columns[i]->name);
 
     Comparison c = {.reading = reading, .now = now, .before = before, .column_before = column_before};
-    merge(&c, arena, order, ret_frame);
+    size_t *sources = arena_new_array(arena, size_t, now->row_count + 1);
+    merge(&c, arena, order, sources, ret_frame);
+    rollup_apply(arena, reading, sources, ret_frame);
 
     generation_free(s->staged);
     s->staged = now;

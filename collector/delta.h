@@ -3,8 +3,9 @@
 /*
  * From absolute readings to increases. Holds, per family, the previous reading of every row and the epoch that it
  * belongs to. A new epoch starts a new baseline and marks a gap: never a negative, never a spike. A row absent from the
- * previous reading of the same epoch counts from zero. Rows in which nothing changed are left out, except in keyframes.
- * Rows that share a key are one row: their counters are added, the rest is the first one's.
+ * previous reading of the same epoch counts from zero, positions in the WAL excepted. Rows in which nothing changed are
+ * left out, except in keyframes. Rows that share a key are one row: their counters are added, the rest is the first
+ * one's.
  * One object per target, on the target's thread. Pure: no I/O, time is an argument.
  */
 #include "lib/base/arena.h"
@@ -29,9 +30,15 @@ typedef struct Reading {
     size_t label_count;      /* the first ones: the row's key */
     Cell *cells;             /* row-major */
     const Slice *row_epochs; /* one a row, absent where not known; NULL: rows have none. A change resets the row */
+    const Slice *rolled; /* row-major, label_count a row: the label under which the row is sent, absent: its own; NULL:
+                            all have their own. See rollup.h for these three */
+    size_t top;          /* send so many rows and one for the rest; 0: all */
+    const char *top_by;  /* a counter, NULL or "": the first one */
     size_t row_count;
-    bool keyframe; /* send every row */
-    bool partial;  /* rows may be missing that exist: one absent before has an unknown start, not zero */
+    bool keyframe;     /* send every row */
+    bool partial;      /* rows may be missing that exist: one absent before has an unknown start, not zero */
+    Usec events_since; /* of mode events, else 0: length of the interval that the rows are of. They are increases
+                          already, and go into the batch as they are (batch.h); delta.c does not see them */
 } Reading;
 
 /* Computes the frame and stages the reading as the next baseline. The frame owns nothing outside @arena but the column
@@ -43,6 +50,8 @@ void delta_commit(Delta *d);
 void delta_rollback(Delta *d);
 uint64_t delta_resets(const Delta *d);                                    /* rows that began again since start */
 bool delta_has(const Delta *d, const char *family, const char *database); /* a baseline is there */
+/* A reading of it is staged: the next one may be applied behind delta_commit() only, or its increases would overlap. */
+bool delta_is_staged(const Delta *d, const char *family, const char *database);
 /* Forgets what was last read before @wall: databases that are gone. */
 void delta_expire(Delta *d, Usec wall);
 

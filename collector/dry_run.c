@@ -8,6 +8,7 @@
 #include "collector/batch.h"
 #include "collector/cli.h"
 #include "collector/session.h"
+#include "collector/sources/source.h"
 
 typedef struct DryRun {
     const Settings *settings;
@@ -16,7 +17,9 @@ typedef struct DryRun {
     Texts *texts;
     Batch batch;
     Session *session;
-    Err err; /* code ERR_NONE: the server was read */
+    Err err;     /* code ERR_NONE: the server was read */
+    Buf sources; /* lines of the report about what is read beside it */
+    bool sources_failed;
 } DryRun;
 
 static void print_batch(DryRun *d)
@@ -28,7 +31,8 @@ static void print_batch(DryRun *d)
         .interval_ms = d->settings->interval / USEC_PER_MSEC,
     };
     session_describe(d->session, d->batch.arena, &server);
-    BatchHead head = {.collector_id = d->settings->id, .sent_at = clock_wall(), .server = &server};
+    BatchHead head = {
+        .collector_id = d->settings->id, .sent_at = clock_wall(), .server = &server, .catalog = d->settings->catalog};
     _cleanup_buf_ Buf text = BUF_INIT;
     batch_encode(&d->batch, &head, &text);
     buf_append_char(&text, '\n');
@@ -71,9 +75,52 @@ static void print_report(const DryRun *d)
     const FamilyState *f;
     for (size_t i = 0; (f = session_family_at(d->session, i)); i++)
         print_family(f);
+    cli_print(stderr, "%s", buf_cstr(&d->sources));
     const char *advice;
     for (size_t i = 0; (advice = session_advice_at(d->session, i)); i++)
         cli_print(stderr, "  advice: %s\n", advice);
+}
+
+static Slice text_cell(const Reading *reading, size_t row, const char *column)
+{
+    for (size_t i = 0; i < reading->column_count; i++) {
+        const Cell *cell = &reading->cells[row * reading->column_count + i];
+        if (strcmp(reading->columns[i]->name, column) == 0 && cell->type == CELL_TEXT)
+            return cell->text;
+    }
+    return SLICE_NULL;
+}
+
+/* A row of a source's state has an error when it could not be read. */
+static void note_source_reading(DryRun *d, const Reading *reading)
+{
+    buf_printf(&d->sources, "  %-28s %8zu %10zu %10s\n", reading->family, reading->row_count, take_reading(d, reading),
+               "-");
+    for (size_t i = 0; i < reading->row_count; i++) {
+        Slice error = text_cell(reading, i, "error");
+        if (!error.ptr)
+            continue;
+        d->sources_failed = true;
+        buf_printf(&d->sources, "  [[%s]] %.*s cannot be read: %.*s\n", reading->columns[0]->name,
+                   SLICE_ARG(reading->cells[i * reading->column_count].text), SLICE_ARG(error));
+    }
+}
+
+/* One turn of everything that is read beside the server. */
+static void read_sources(DryRun *d)
+{
+    static const _Atomic bool stop = false;
+    _cleanup_(inbox_freep) Inbox *inbox = inbox_new(0);
+    ProducerOptions options = {.settings = d->settings, .server = d->server, .inbox = inbox, .stop = &stop};
+    for (const ProducerKind *const *kind = SOURCE_PRODUCERS; *kind; kind++) {
+        if (!(*kind)->is_wanted(&options))
+            continue;
+        void *self = (*kind)->new (&options);
+        (void)(*kind)->turn(self, clock_monotonic()); /* there is no next one */
+        (*kind)->free(self);
+    }
+    for (const Reading *reading; (reading = inbox_peek(inbox)); inbox_take(inbox))
+        note_source_reading(d, reading);
 }
 
 /* 0 read, 1 not. */
@@ -89,13 +136,15 @@ static int run_server(const Settings *settings, const ServerSettings *server)
     if (r >= 0)
         r = session_read_server(d.session, now, &d.err);
     session_read_host(d.session, now);
+    read_sources(&d);
     print_batch(&d);
     print_report(&d);
     session_free(d.session);
     batch_done(&d.batch);
     texts_free(d.texts);
     delta_free(d.delta);
-    return r < 0;
+    buf_done(&d.sources);
+    return r < 0 || d.sources_failed;
 }
 
 int dry_run(const char *config)

@@ -4,6 +4,7 @@
  * written, and identity.json is written last. One thread.
  */
 #include "collector/backend_answer.h"
+#include "collector/certificate.h"
 #include "collector/identity.h"
 #include "collector/version.h"
 #include "lib/base/memory.h"
@@ -34,17 +35,10 @@ typedef struct Enrolment {
     Slice ca_certificate;
 } Enrolment;
 
-static void wipe_buf(Buf *b)
-{
-    if (b->ptr)
-        explicit_bzero(b->ptr, b->capacity);
-    buf_done(b);
-}
-
 static void enrolment_done(Enrolment *e)
 {
-    wipe_buf(&e->key);
-    wipe_buf(&e->answer.body);
+    buf_wipe(&e->key);
+    buf_wipe(&e->answer.body);
     http_answer_done(&e->answer);
     yyjson_doc_free(e->doc);
 }
@@ -92,7 +86,7 @@ static int send_request(const EnrolOptions *options, const char *csr, HttpAnswer
     buf_append_char(&body, '}');
     _cleanup_buf_ Buf url = BUF_INIT;
     buf_printf(&url, "%s/api/v1/collectors/register", options->api_url);
-    _cleanup_(wipe_buf) Buf secret = BUF_INIT;
+    _cleanup_(buf_wipe) Buf secret = BUF_INIT;
     buf_printf(&secret, "X-Registration-Secret: %s", options->secret);
     const char *const headers[] = {"Content-Type: application/json", buf_cstr(&secret), NULL};
     const HttpRequest request = {.method = "POST", .url = buf_cstr(&url), .headers = headers, .body = buf_slice(&body)};
@@ -184,7 +178,9 @@ static int write_ca(const EnrolOptions *options, const Enrolment *e, Err *reterr
 
 static int write_identity(const EnrolOptions *options, const Enrolment *e, Err *reterr)
 {
-    int r = write_file(options->state_dir, "collector.key", SECRET_MODE, buf_slice(&e->key), reterr);
+    int r = certificate_finish(options->state_dir, reterr); /* a renewal under way would stand above what comes now */
+    if (r == 0)
+        r = write_file(options->state_dir, "collector.key", SECRET_MODE, buf_slice(&e->key), reterr);
     if (r == 0)
         r = write_file(options->state_dir, "collector.crt", PUBLIC_MODE, e->certificate, reterr);
     if (r == 0)

@@ -30,17 +30,28 @@ int pulse_read(PgConn *c, Pulse *ret, Err *reterr)
     return 0;
 }
 
-int epoch_read_database(PgConn *c, Buf *ret, Err *reterr)
+static int on_reset(void *arg, const PGresult *row)
 {
-    _cleanup_pgresult_ PGresult *row = NULL;
-    PgQuery query = {.sql = DATABASE_SQL, .shape = PG_SHAPE_ROWS, .timeout = 5 * USEC_PER_SEC};
-    int r = pg_conn_query(c, &query, &row, reterr);
-    if (r < 0)
-        return err_trace(r);
-    buf_clear(ret);
-    if (PQntuples(row) > 0)
-        buf_append_cstr(ret, PQgetvalue(row, 0, 0));
+    DatabaseReset *reset = arg;
+    buf_append_cstr(&reset->text, PQgetvalue(row, 0, 0));
     return 0;
+}
+
+static void on_reset_end(void *arg, const PgStepEnd *end)
+{
+    DatabaseReset *reset = arg;
+    reset->result = end->result;
+    reset->err = *end->err;
+}
+
+PgStep epoch_database_step(DatabaseReset *ret)
+{
+    return (PgStep){
+        .query = {.sql = DATABASE_SQL, .timeout = 5 * USEC_PER_SEC, .prepared_name = "database_reset"},
+        .arg = ret,
+        .on_row = on_reset,
+        .on_end = on_reset_end,
+    };
 }
 
 void epoch_format(Buf *out, uint64_t system_identifier, const Pulse *pulse, const char *database_reset)

@@ -5,7 +5,7 @@
  * (docs/decisions/0002-statistics-epoch.md). The target's thread.
  */
 #include "lib/base/buf.h"
-#include "lib/pg/conn.h"
+#include "lib/pg/pipeline.h"
 
 /* The state of a connected server that may change between any two ticks. */
 typedef struct Pulse {
@@ -18,7 +18,15 @@ typedef struct Pulse {
 int pulse_read(PgConn *c, Pulse *ret, Err *reterr) MUST_CHECK;
 
 /* When the statistics of the connected database were last reset, as text; "" when never or not known. */
-int epoch_read_database(PgConn *c, Buf *ret, Err *reterr) MUST_CHECK;
+typedef struct DatabaseReset {
+    Buf text;
+    int result; /* negative: it could not be read, .err says why */
+    Err err;
+} DatabaseReset;
+
+/* The statement that reads it; *@ret, zeroed by the caller, is filled when the step ends. The caller's to free: its
+ * .text. */
+PgStep epoch_database_step(DatabaseReset *ret);
 
 /* Replaces @out. @database_reset: "" for instance scope. */
 void epoch_format(Buf *out, uint64_t system_identifier, const Pulse *pulse, const char *database_reset);

@@ -9,6 +9,7 @@
 #include "collector/generation.h"
 
 #include <assert.h>
+#include <endian.h>
 #include <errno.h>
 
 #include "lib/base/memory.h"
@@ -269,6 +270,39 @@ Generation *generation_new(const Reading *reading, Arena *arena, size_t **ret_or
     return g;
 }
 
+static char *write_number(char *at, uint64_t value)
+{
+    for (; value >= 0x80; value >>= 7)
+        *at++ = (char)(value | 0x80);
+    *at++ = (char)value;
+    return at;
+}
+
+static char *write_fixed64(char *at, uint64_t value)
+{
+    value = htole64(value);
+    memcpy(at, &value, sizeof(value));
+    return at + sizeof(value);
+}
+
+/* All rows at every batch: written straight into room made before. */
+static void save_row(const Generation *g, size_t row, Buf *out)
+{
+    enum { NUMBER_MAX = 10 };
+    generation_put_string(out, generation_key(g, row));
+    buf_reserve(out, 8 + g->column_count * (1 + NUMBER_MAX));
+    char *at = write_fixed64(out->ptr + out->len, g->row_epochs[row]);
+    for (size_t i = row * g->column_count; i < (row + 1) * g->column_count; i++) {
+        *at++ = (char)g->types[i];
+        if (g->types[i] == VALUE_INT)
+            at = write_number(at, g->bits[i] << 1 ^ (uint64_t)((int64_t)g->bits[i] >> 63));
+        else if (g->types[i] != VALUE_NULL)
+            at = write_fixed64(at, g->bits[i]);
+    }
+    out->len = (size_t)(at - out->ptr);
+    *at = '\0';
+}
+
 void generation_save(const Generation *g, Buf *out)
 {
     generation_put_string(out, slice_cstr(g->epoch));
@@ -277,17 +311,8 @@ void generation_save(const Generation *g, Buf *out)
     for (size_t i = 0; i < g->column_count; i++)
         generation_put_string(out, slice_cstr(g->columns[i]));
     generation_put_number(out, g->row_count);
-    for (size_t row = 0; row < g->row_count; row++) {
-        generation_put_string(out, generation_key(g, row));
-        buf_append_u64le(out, g->row_epochs[row]);
-        for (size_t at = row * g->column_count; at < (row + 1) * g->column_count; at++) {
-            buf_append_u8(out, g->types[at]);
-            if (g->types[at] == VALUE_INT)
-                generation_put_number(out, g->bits[at] << 1 ^ (uint64_t)((int64_t)g->bits[at] >> 63));
-            else if (g->types[at] != VALUE_NULL)
-                buf_append_u64le(out, g->bits[at]);
-        }
-    }
+    for (size_t row = 0; row < g->row_count; row++)
+        save_row(g, row, out);
 }
 
 static bool load_value(Generation *g, size_t at, Slice *bytes)

@@ -5,6 +5,7 @@
  *   identity.json   0644  {"collector_id", "api_url", "name"}; written last, so that it is there when all are
  *   collector.key   0600  private key, made here
  *   collector.crt   0644  certificate for it
+ *   renewed.pem     0600  while there is one: key and certificate instead of those two (certificate.h)
  *   token           0600  JWT
  *   ca.crt          0644  by whom the backend is trusted; absent: by whom the system trusts
  * Any thread; values are owned strings.

@@ -4,10 +4,13 @@
 #include <stdio.h>
 
 #include "collector/agent.h"
+#include "collector/bloat.h"
 #include "collector/cli.h"
 #include "collector/dry_run.h"
+#include "collector/limits.h"
 #include "collector/register.h"
 #include "collector/settings.h"
+#include "collector/status_print.h"
 #include "collector/validate.h"
 #include "lib/base/log.h"
 
@@ -30,6 +33,7 @@ int main(int argc, char **argv)
         return 2;
     }
     keep_memory_small();
+    limits_set_stacks();
     log_setup("pganalytics", LOG_FORMAT_AUTO, cli.verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
     const char *config = cli.config ? cli.config : SETTINGS_DEFAULT_PATH;
     switch (cli.command) {
@@ -45,6 +49,10 @@ int main(int argc, char **argv)
         return dry_run(config);
     case CLI_REGISTER:
         return register_run(&cli);
+    case CLI_STATUS:
+        return status_run(&cli);
+    case CLI_BLOAT:
+        return bloat_run(config, &cli);
     case CLI_RUN:
         return agent_run(config);
     }

@@ -9,6 +9,7 @@
 #include "lib/base/map.h"
 #include "lib/base/memory.h"
 
+#define REFUSED_BASE     (5 * USEC_PER_SEC) /* doubles with each time in a row */
 #define REFUSED_INTERVAL (10 * 60 * USEC_PER_SEC)
 
 /* Without a limit a server of ten thousand databases would be read all day; those behind it are counted and named. */
@@ -20,6 +21,11 @@ static const char LIST_SQL[] = "select datname from pg_catalog.pg_database where
 /* Databases of the providers of managed servers: listed, but not for users. */
 static const char *const PROVIDERS[] = {"rdsadmin", "cloudsqladmin", "azure_maintenance", "azure_sys", "alloydbadmin"};
 
+typedef struct Refused {
+    Usec until; /* not before */
+    Usec pause;
+} Refused;
+
 struct Roamer {
     const ServerSettings *server;
     PgConn *main;
@@ -28,7 +34,7 @@ struct Roamer {
     void *arg;
     PgConn *other;
     char *other_database;
-    Map *refused; /* database -> Usec (heap): not before */
+    Map *refused; /* database -> Refused (heap) */
     Complain complain;
     bool told_of_limit;
 };
@@ -74,18 +80,41 @@ static bool is_wanted(const Roamer *r, const char *database)
 
 static bool is_refused(const Roamer *r, const char *database, Usec now)
 {
-    const Usec *until = map_get(r->refused, slice_cstr(database));
-    return until && now < *until;
+    const Refused *refused = map_get(r->refused, slice_cstr(database));
+    return refused && now < refused->until;
+}
+
+/* Refused for what it is and not for the moment: who we are (28), what it is (3D, 42, 55). */
+static bool is_lasting(const Err *err)
+{
+    static const char *const CLASSES[] = {"28", "3D", "42", "55"};
+    for (size_t i = 0; i < ARRAY_LENGTH(CLASSES); i++) {
+        if (strncmp(err->sqlstate, CLASSES[i], 2) == 0)
+            return true;
+    }
+    return false;
 }
 
 static void note_refused(Roamer *r, const char *database, Usec now, const Err *err)
 {
-    Usec *until = mem_alloc(sizeof(*until));
-    *until = now + REFUSED_INTERVAL;
-    map_put(r->refused, slice_cstr(database), until);
+    Refused *refused = map_get(r->refused, slice_cstr(database));
+    if (!refused) {
+        refused = mem_alloc(sizeof(*refused));
+        map_put(r->refused, slice_cstr(database), refused);
+    }
+    refused->pause = refused->pause ? 2 * refused->pause : REFUSED_BASE;
+    if (refused->pause > REFUSED_INTERVAL || is_lasting(err))
+        refused->pause = REFUSED_INTERVAL;
+    refused->until = now + refused->pause;
     if (complain_due(&r->complain, now))
         log_warn("database could not be read", log_str("server", r->server->name), log_str("database", database),
                  log_error_field(err));
+}
+
+static void note_visited(Roamer *r, const char *database)
+{
+    free(map_take(r->refused, slice_cstr(database)));
+    (void)complain_recovered(&r->complain, clock_monotonic()); /* the families say so themselves */
 }
 
 static PgConn *connect_to(Roamer *r, const char *database, Err *reterr)
@@ -108,7 +137,7 @@ static int visit(Roamer *r, const char *database, Usec now, RoamerVisitFn on_vis
     PgConn *conn = connect_to(r, database, &err);
     int result = conn ? on_visit(arg, conn, database, &err) : 1;
     if (result == 0) {
-        (void)complain_recovered(&r->complain, now); /* the families say so themselves */
+        note_visited(r, database);
         return 0;
     }
     if (conn == r->main && !pg_conn_usable(conn)) {

@@ -15,6 +15,7 @@ void rows_done(Rows *r)
     r->arena = arena_free(r->arena);
     cell_vec_done(&r->cells);
     slice_vec_done(&r->epochs);
+    slice_vec_done(&r->rolled);
 }
 
 void rows_begin(Rows *r, const FamilyColumn *const *columns, size_t column_count, size_t label_count)
@@ -22,15 +23,21 @@ void rows_begin(Rows *r, const FamilyColumn *const *columns, size_t column_count
     assert(label_count <= column_count);
     arena_clear(r->arena);
     cell_vec_clear(&r->cells);
-    if (r->cells.capacity > ROWS_CELLS_KEPT)
-        cell_vec_done(&r->cells);
     slice_vec_clear(&r->epochs);
+    slice_vec_clear(&r->rolled);
     r->columns = columns;
     r->column_count = column_count;
     r->label_count = label_count;
     r->row_count = 0;
     r->bytes = 0;
     r->truncated = false;
+}
+
+void rows_rest(Rows *r)
+{
+    rows_begin(r, NULL, 0, 0);
+    if (r->cells.capacity > ROWS_CELLS_KEPT)
+        cell_vec_done(&r->cells);
 }
 
 static Cell *last_row(const Rows *r)
@@ -126,6 +133,7 @@ Reading rows_reading(const Rows *r)
         .label_count = r->label_count,
         .cells = r->cells.items,
         .row_epochs = r->epochs.len ? r->epochs.items : NULL,
+        .rolled = r->rolled.len ? r->rolled.items : NULL,
         .row_count = r->row_count,
         .partial = r->truncated,
     };

@@ -11,10 +11,10 @@ DEFINE_VEC(CellVec, cell_vec, Cell)
 DEFINE_VEC(SliceVec, slice_vec, Slice)
 
 enum {
-    ROWS_MAX = 100000,          /* of one family: half of what a batch may hold */
-    ROWS_BYTES_MAX = 16 << 20,  /* of texts in one family */
-    ROWS_CELLS_MAX = 1 << 20,   /* 24 MB while it is read */
-    ROWS_CELLS_KEPT = 64 << 10, /* memory for so many stays from one family to the next */
+    ROWS_MAX = 100000,         /* of one family: half of what a batch may hold */
+    ROWS_BYTES_MAX = 16 << 20, /* of texts in one family */
+    ROWS_CELLS_MAX = 1 << 20,  /* 24 MB while it is read */
+    ROWS_CELLS_KEPT = 2 << 10, /* memory for so many stays from one tick to the next */
 };
 
 typedef struct Rows {
@@ -24,6 +24,7 @@ typedef struct Rows {
     size_t label_count;
     CellVec cells;
     SliceVec epochs; /* one a row when the family has them, else empty */
+    SliceVec rolled; /* label_count a row when the family has them, else empty; see Reading */
     size_t row_count;
     size_t bytes;   /* of the values' text */
     bool truncated; /* the bound was met: rows are missing */
@@ -32,6 +33,9 @@ typedef struct Rows {
 void rows_init(Rows *r);
 void rows_done(Rows *r);
 void rows_begin(Rows *r, const FamilyColumn *const *columns, size_t column_count, size_t label_count);
+
+/* Behind the last family of a tick: gives back what only large ones needed. */
+void rows_rest(Rows *r);
 
 /* Adds a row of nulls and returns its cells until the next call; NULL at the bound. */
 Cell *rows_add(Rows *r);

@@ -13,7 +13,8 @@
 #include <pthread.h>
 
 #include "collector/backend_answer.h"
-#include "collector/token.h"
+#include "collector/keeper.h"
+#include "collector/remote_config.h"
 #include "collector/version.h"
 #include "lib/base/log.h"
 #include "lib/base/memory.h"
@@ -22,10 +23,10 @@
 #include "lib/wire/push.h"
 
 enum { ANSWER_ARENA_LIMIT = 4 << 20, REJECTS_LOGGED_MAX = 5, EARLY_DUPLICATES = 3 };
-#define BACKOFF_BASE         (USEC_PER_SEC / 2)
-#define BACKOFF_CAP          (60 * USEC_PER_SEC)
-#define TOKEN_RETRY_INTERVAL (3600 * USEC_PER_SEC)
-#define DEFAULT_FLUSH        (60 * USEC_PER_SEC)
+#define BACKOFF_BASE  (USEC_PER_SEC / 2)
+#define BACKOFF_CAP   (60 * USEC_PER_SEC)
+#define DEFAULT_STALL (600 * USEC_PER_SEC)
+#define DEFAULT_FLUSH (60 * USEC_PER_SEC)
 
 typedef struct Lane {
     Spool *spool;
@@ -47,17 +48,16 @@ struct Sender {
     bool finished;
     Usec stop_at;
 
-    HttpClient *http;
+    Keeper *keeper;
+    Usec tend_at; /* monotonic */
+    RemoteConfig *remote;
     Arena *arena; /* of one answer */
     char *api_url;
     char *push_url;
-    char *state_dir;
     char *collector_id;
-    char *token;
-    Usec token_expiry;
-    Usec token_try_at; /* monotonic: not renewed on our own account before */
-    bool token_tried;  /* renewed for the present failure; one try until something is accepted again */
+    bool token_tried; /* renewed for the present failure; one try until something is accepted again */
     Usec flush_interval;
+    Usec stall;
     WireEncoding best_encoding; /* the backend, or a proxy, may not take zstd */
 
     Lane *lanes;
@@ -66,7 +66,6 @@ struct Sender {
     Usec not_before;
     Backoff backoff;
     Complain complain;
-    Complain token_complain;
     SenderStats stats;
 };
 
@@ -83,36 +82,6 @@ typedef struct Batch {
 static void batch_done(Batch *b)
 {
     buf_done(&b->payload);
-}
-
-static bool renew_token(Sender *s)
-{
-    const TokenRenewal renewal = {.http = s->http,
-                                  .api_url = s->api_url,
-                                  .collector_id = s->collector_id,
-                                  .token = s->token,
-                                  .state_dir = s->state_dir};
-    char *token = NULL;
-    Err err = ERR_INIT;
-    Err unwritten = ERR_INIT;
-    const Usec now = clock_monotonic();
-    s->token_try_at = now + TOKEN_RETRY_INTERVAL;
-    if (token_renew(&renewal, &token, &unwritten, &err) < 0) {
-        if (complain_due(&s->token_complain, now))
-            log_warn("token could not be renewed", log_error_field(&err),
-                     log_str("hint", "when it has ended, register this collector again"));
-        return false;
-    }
-    (void)complain_recovered(&s->token_complain, now); /* the line below says it */
-    token_wipe(s->token);
-    s->token = token;
-    s->token_expiry = token_expiry(slice_cstr(token));
-    if (unwritten.code == ERR_NONE)
-        log_info("token renewed");
-    else
-        log_warn("token renewed, but it could not be written: a restart will use the old one",
-                 log_error_field(&unwritten));
-    return true;
 }
 
 /* Into the best encoding that is taken. What cannot be decoded cannot be sent. */
@@ -133,7 +102,7 @@ static int reencode(const Sender *s, Batch *b, Err *reterr)
 static int post(Sender *s, const Batch *b, HttpAnswer *ret, Err *reterr)
 {
     _cleanup_buf_ Buf authorization = BUF_INIT;
-    buf_printf(&authorization, "Authorization: Bearer %s", s->token);
+    buf_printf(&authorization, "Authorization: Bearer %s", keeper_token(s->keeper));
     _cleanup_buf_ Buf encoding = BUF_INIT;
     buf_printf(&encoding, "Content-Encoding: %s", wire_encoding_to_string(b->encoding));
     const char *const headers[] = {buf_cstr(&authorization), "Content-Type: application/json",
@@ -141,7 +110,7 @@ static int post(Sender *s, const Batch *b, HttpAnswer *ret, Err *reterr)
     const HttpRequest request = {
         .method = "POST", .url = s->push_url, .headers = headers, .body = buf_slice(&b->payload)};
     const Usec before = clock_wall();
-    const int r = http_client_send(s->http, &request, ret, reterr);
+    const int r = http_client_send(keeper_http(s->keeper), &request, ret, reterr);
     explicit_bzero(authorization.ptr, authorization.len);
     if (r == 0 && ret->date > 0) /* whole seconds: its middle against the middle of the exchange */
         atomic_store(&s->stats.clock_skew_usec, ret->date + USEC_PER_SEC / 2 - (before + (clock_wall() - before) / 2));
@@ -211,6 +180,7 @@ static void sending_works(Sender *s, Lane *lane)
 {
     const Usec now = clock_monotonic();
     s->token_tried = false;
+    atomic_store(&s->stats.failing, false);
     backoff_reset(&s->backoff);
     backoff_reset(&lane->backoff);
     SpoolStats waiting;
@@ -232,6 +202,7 @@ static void refuse(Sender *s, Lane *lane, const Batch *b, const Err *err)
 static Turn wait_all(Sender *s, Usec retry_after, const Err *err)
 {
     atomic_fetch_add(&s->stats.failures, 1);
+    atomic_store(&s->stats.failing, true);
     const Usec now = clock_monotonic();
     const Usec backoff = backoff_next(&s->backoff);
     /* Told when to come back: not before, and not all at that very moment. */
@@ -266,7 +237,7 @@ static bool remedy(Sender *s, PushVerdict verdict, WireEncoding used)
     }
     if (verdict == PUSH_RENEW_TOKEN && !s->token_tried) {
         s->token_tried = true;
-        return renew_token(s);
+        return keeper_renew_token(s->keeper);
     }
     return false;
 }
@@ -309,8 +280,14 @@ static Turn deliver(Sender *s, Lane *lane, Batch *b)
     }
 }
 
+static void come_forward(Sender *s, Usec until)
+{
+    atomic_store(&s->stats.alive_until, until + s->stall);
+}
+
 static Turn send_one(Sender *s, Lane *lane)
 {
+    come_forward(s, clock_monotonic());
     _cleanup_(batch_done) Batch b = {0};
     Err err = ERR_INIT;
     const int r = spool_peek(lane->spool, &b.payload, &b.encoding, &b.sequence, &err);
@@ -349,7 +326,9 @@ static Usec next_look(const Sender *s, Usec began)
     for (size_t i = 0; i < s->lane_count; i++)
         if (s->lanes[i].not_before > began && s->lanes[i].not_before < at)
             at = s->lanes[i].not_before;
-    return s->not_before > began ? s->not_before : at;
+    if (s->not_before > began)
+        at = s->not_before;
+    return s->tend_at < at ? s->tend_at : at;
 }
 
 static void wait_until(Sender *s, Usec at)
@@ -368,7 +347,9 @@ static bool rest(Sender *s, bool sent, Usec began)
     if (!sent && !stopping) {
         if (clock_monotonic() < s->not_before)
             s->woken = false;
-        wait_until(s, next_look(s, began));
+        const Usec at = next_look(s, began);
+        come_forward(s, at > began ? at : began);
+        wait_until(s, at);
         s->woken = false;
     }
     const bool go_on = stopping ? sent && clock_monotonic() < s->stop_at : true;
@@ -376,15 +357,31 @@ static bool rest(Sender *s, bool sent, Usec began)
     return go_on;
 }
 
+/* Batches come first: while they cannot be sent, nothing is asked either. */
+static void ask_for_config(Sender *s)
+{
+    const Usec now = clock_monotonic();
+    if (!s->remote || now < s->not_before || !remote_config_is_due(s->remote, now, s->stats.config_version))
+        return;
+    const RemoteAsk ask = {.http = keeper_http(s->keeper),
+                           .api_url = s->api_url,
+                           .collector_id = s->collector_id,
+                           .token = keeper_token(s->keeper)};
+    remote_config_ask(s->remote, &ask, now);
+}
+
 static void *run(void *arg)
 {
     Sender *s = arg;
+    bool sent;
     Usec began;
     do {
         began = clock_monotonic();
-        if (token_is_due(s->token_expiry, clock_wall()) && clock_monotonic() >= s->token_try_at)
-            (void)renew_token(s); /* it complains itself; the present one still works */
-    } while (rest(s, send_round(s), began));
+        come_forward(s, began);
+        s->tend_at = keeper_tend(s->keeper, began, clock_wall());
+        sent = send_round(s);
+        ask_for_config(s);
+    } while (rest(s, sent, began));
 
     (void)pthread_mutex_lock(&s->lock);
     s->finished = true;
@@ -399,14 +396,12 @@ static Sender *sender_free(Sender *s)
 {
     if (!s)
         return NULL;
-    http_client_free(s->http);
+    keeper_free(s->keeper);
     arena_free(s->arena);
     (void)pthread_cond_destroy(&s->changed); /* the thread is gone, nobody waits */
     (void)pthread_mutex_destroy(&s->lock);
-    token_wipe(s->token);
     free(s->api_url);
     free(s->push_url);
-    free(s->state_dir);
     free(s->collector_id);
     free(s->lanes);
     free(s);
@@ -429,16 +424,17 @@ static Sender *sender_new(const SenderOptions *options, Spool *const *spools, si
     Sender *s = mem_alloc(sizeof(*s));
     init_locks(s);
     s->arena = arena_new(ANSWER_ARENA_LIMIT);
-    s->api_url = mem_strdup(options->api_url);
     _cleanup_buf_ Buf url = BUF_INIT;
     buf_printf(&url, "%s/api/v1/metrics/push", options->api_url);
     s->push_url = buf_take(&url);
-    s->state_dir = mem_strdup(options->state_dir);
+    s->api_url = mem_strdup(options->api_url);
     s->collector_id = mem_strdup(options->collector_id);
-    s->token = mem_strdup(options->token);
-    s->token_expiry = token_expiry(slice_cstr(s->token));
     s->flush_interval = options->flush_interval > 0 ? options->flush_interval : DEFAULT_FLUSH;
+    s->stall = options->stall > 0 ? options->stall : DEFAULT_STALL;
+    come_forward(s, clock_monotonic());
     s->best_encoding = WIRE_ZSTD;
+    s->remote = options->remote;
+    atomic_store(&s->stats.config_version, -1);
     s->backoff = (Backoff){.base = options->backoff_base > 0 ? options->backoff_base : BACKOFF_BASE,
                            .cap = options->backoff_cap > 0 ? options->backoff_cap : BACKOFF_CAP};
     s->lanes = mem_alloc_array(sizeof(Lane), spool_count + 1);
@@ -452,12 +448,16 @@ static Sender *sender_new(const SenderOptions *options, Spool *const *spools, si
 int sender_start(Sender **ret, const SenderOptions *options, Spool *const *spools, size_t spool_count, Err *reterr)
 {
     _cleanup_(sender_freep) Sender *s = sender_new(options, spools, spool_count);
-    const HttpClientOptions http = {.ca_file = options->ca_file,
-                                    .cert_file = options->cert_file,
-                                    .key_file = options->key_file,
-                                    .verify = options->verify,
-                                    .user_agent = "pganalytics/" COLLECTOR_VERSION};
-    int r = http_client_new(&s->http, &http, reterr);
+    const KeeperOptions keeper = {.api_url = options->api_url,
+                                  .collector_id = options->collector_id,
+                                  .state_dir = options->state_dir,
+                                  .token = options->token,
+                                  .ca_file = options->ca_file,
+                                  .cert_file = options->cert_file,
+                                  .key_file = options->key_file,
+                                  .renew_certificate = options->renew_certificate,
+                                  .verify = options->verify};
+    int r = keeper_new(&s->keeper, &keeper, reterr);
     if (r < 0)
         return err_trace(r);
     r = pthread_create(&s->thread, NULL, run, s);
@@ -491,9 +491,14 @@ Sender *sender_stop(Sender *s, Usec grace)
     (void)pthread_mutex_unlock(&s->lock);
 
     if (!finished)
-        http_client_abort(s->http);      /* in the middle of a request: its batch stays in the spool */
+        keeper_abort(s->keeper);         /* in the middle of a request: its batch stays in the spool */
     (void)pthread_join(s->thread, NULL); /* it ends: requests fail from now on */
     return sender_free(s);
+}
+
+const KeeperStats *sender_keeper_stats(const Sender *s)
+{
+    return keeper_stats(s->keeper);
 }
 
 const SenderStats *sender_stats(const Sender *s)

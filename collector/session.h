@@ -7,6 +7,7 @@
  */
 #include <stdatomic.h>
 
+#include "collector/family_costs.h"
 #include "collector/settings.h"
 #include "collector/system/system.h"
 #include "collector/texts.h"
@@ -22,7 +23,8 @@ typedef struct SessionOptions {
     const ServerSettings *server;
     SessionReadingFn on_reading;
     void *arg;
-    Texts *texts;             /* borrowed */
+    Texts *texts;             /* borrowed; NULL: texts are not read */
+    FamilyCosts *costs;       /* of families that others read beside it; borrowed; NULL: there are none */
     const _Atomic bool *stop; /* leave early between databases; NULL: never */
     const char *system_root;  /* of SystemHost; NULL: "" */
 } SessionOptions;
@@ -31,12 +33,14 @@ typedef struct SessionOptions {
 typedef struct FamilyState {
     const Family *family;
     Usec interval;
+    size_t top;              /* of Reading */
     bool available;          /* the server has it; host families always */
     const char *reason;      /* why not, with the statement that mends it; until the next session_open() */
     ResolvedFamily resolved; /* until the next session_open() */
     size_t entry;            /* in its schedule */
     Usec last_keyframe;      /* monotonic */
-    Usec retry_at;           /* monotonic: refused by the server; not asked again before */
+    Usec retry_at;           /* monotonic: refused, or ended by a limit; not asked again before */
+    Usec pause;              /* after the last end by a limit; doubles with each in a row */
     Complain complain;
     Err last_error; /* code ERR_NONE: the last run went well */
     uint64_t runs, errors, rows, bytes, truncated;

@@ -10,21 +10,24 @@
 #include "collector/settings_families.h"
 #include "lib/base/memory.h"
 #include "lib/io/file.h"
+#include "lib/io/listen.h"
 
 const char SETTINGS_DEFAULT_PATH[] = "/etc/pganalytics/collector.toml";
 
-enum { SETTINGS_FILE_MAX = 1 << 20 };
+enum { SETTINGS_FILE_MAX = 1 << 20, MANY_SERVERS = 32, MEMORY_EACH = 8 << 20 };
 
 #define FIELD(member) CONF_FIELD(Settings, member)
+/* Rows that both programs know, since they can be set from afar. */
+#define SHARED(section_, name_, type_, CType, member, ...) {section_, name_, type_, FIELD(member), __VA_ARGS__},
 
 static const ConfKey ROWS[] = {
     {"collector", "id", CONF_STRING, FIELD(id), .max = 128,
      .help = "Name shown until registration gives the real id. Default: the host's name.", .example = "\"col_001\""},
     {"collector", "hostname", CONF_STRING, FIELD(hostname), .max = 255, .help = "Default: the host's name.",
      .example = "\"db-server-01\""},
-    {"collector", "interval", CONF_DURATION, FIELD(interval), .otherwise = "60", .min = USEC_PER_SEC,
-     .max = 3600 * USEC_PER_SEC, .flags = CONF_RELOADABLE,
-     .help = "How often the servers are read. Families may have their own."},
+    /* clang-format off */
+    COLLECTION_COLLECTOR_KEYS(SHARED)
+    /* clang-format on */
     {"collector", "state_dir", CONF_PATH, FIELD(state_dir), .otherwise = "/var/lib/pganalytics", .max = 1024,
      .flags = CONF_REQUIRED, .help = "Identity, baselines and the buffer are kept here."},
 
@@ -42,14 +45,15 @@ static const ConfKey ROWS[] = {
     {"backend", NULL, CONF_SECRET, FIELD(registration_secret), .env = "REGISTRATION_SECRET", .max = 1024,
      .help = "For `pganalytics register`."},
 
-    {"metrics", "enable_pg_stat_statements", CONF_BOOL, FIELD(enable_pg_stat_statements), .otherwise = "true",
-     .flags = CONF_RELOADABLE, .help = "Numbers and texts of statements."},
-    {"metrics", "enable_replication", CONF_BOOL, FIELD(enable_replication), .otherwise = "true",
-     .flags = CONF_RELOADABLE, .help = "Replication connections and slots."},
-    {"metrics", "enable_wal_level", CONF_BOOL, FIELD(enable_wal_level), .otherwise = "true", .flags = CONF_RELOADABLE,
-     .help = "Write-ahead log and archiving."},
+    /* clang-format off */
+    COLLECTION_METRICS_KEYS(SHARED)
+    /* clang-format on */
     {"metrics", "directory", CONF_PATH, FIELD(metrics_directory), .otherwise = "/etc/pganalytics/metrics.d",
      .max = 1024, .flags = CONF_RELOADABLE, .help = "Metric families of your own, one `NAME.toml` each."},
+
+    /* clang-format off */
+    COLLECTION_SAMPLING_KEYS(SHARED)
+    /* clang-format on */
 
     {"buffer", "max_size", CONF_INT, FIELD(buffer_max_size), .otherwise = "10000", .min = 10, .max = 10000000,
      .flags = CONF_RELOADABLE, .help = "Batches kept for each server while the backend is away."},
@@ -59,6 +63,11 @@ static const ConfKey ROWS[] = {
     {"buffer", "flush_interval", CONF_DURATION, FIELD(flush_interval), .otherwise = "60", .min = USEC_PER_SEC,
      .max = 3600 * USEC_PER_SEC, .flags = CONF_RELOADABLE, .help = "Longest time a batch waits to be sent."},
 
+    {"limits", "cpu_budget", CONF_DECIMAL, FIELD(cpu_budget), .otherwise = "0.5", .min = 1, .max = 100000,
+     .flags = CONF_RELOADABLE,
+     .help = "What reading may cost a server: time of its statements in per cent of the time that passes, of one core. "
+             "Beyond it the dearest families are read less often."},
+
     {"security", "tls_enabled", CONF_BOOL, FIELD(tls_enabled), .otherwise = "true", .flags = CONF_RELOADABLE,
      .help = "`false` allows a backend URL that begins with http://."},
     {"security", "verify_ssl", CONF_BOOL, FIELD(security_verify_ssl), .otherwise = "true", .flags = CONF_RELOADABLE,
@@ -67,16 +76,36 @@ static const ConfKey ROWS[] = {
      .flags = CONF_RELOADABLE,
      .help = "Token of this collector. Default: the one that registration wrote to `state_dir`."},
 
+    {"limits", "stall", CONF_DURATION, FIELD(stall), .otherwise = "600", .min = 5 * USEC_PER_SEC,
+     .max = 24 * 3600 * USEC_PER_SEC,
+     .help = "A thread that has not come forward for so long is stuck: the service manager's watchdog is told no more "
+             "that all is well, and restarts the collector."},
+
+    {"limits", "memory", CONF_BYTES, FIELD(memory), .otherwise = "256MB", .min = 64 << 20, .max = (int64_t)1 << 40,
+     .help =
+         "The last fence: address space (RLIMIT_AS) beyond what program, libraries and stacks take. Reaching it ends "
+         "the collector, and the service manager starts it again; nothing acknowledged is lost. With more than 32 "
+         "servers at least 8 MB for each."},
+
     {"logs", "path", CONF_STRING, FIELD(log_path), .max = 1024,
      .help = "Log files of the server. This version does not read them yet."},
-    {"prometheus", "listen", CONF_STRING, FIELD(prometheus_listen), .max = 255,
-     .help = "Address of an exporter. This version does not have it yet.", .example = "\"127.0.0.1:9187\""},
+    {"prometheus", "listen", CONF_STRING, FIELD(prometheus_listen), .max = 1024, .flags = CONF_RELOADABLE,
+     .help = "Addresses at which `/metrics` is served for Prometheus, separated by commas: `HOST:PORT`, `[::1]:PORT`, "
+             "`:PORT` for all. Without a backend the collector is an exporter only. Default: none.",
+     .example = "\"127.0.0.1:9187\""},
+    {"prometheus", "token", CONF_SECRET, FIELD(prometheus_token), .max = 1024, .file_key = "token_file",
+     .flags = CONF_RELOADABLE,
+     .help = "Asked for (`Authorization: Bearer`) of everybody who does not come from this host itself."},
+    {"prometheus", "without_token", CONF_BOOL, FIELD(prometheus_open), .otherwise = "false", .flags = CONF_RELOADABLE,
+     .help = "`true` allows to listen elsewhere than on loopback without a token: everybody who gets there can read."},
 };
 
-static const char *const ELSEWHERE[] = {"postgres", "metrics.family", NULL};
+static const char *const ELSEWHERE[] = {"postgres", "pgbouncer", "patroni", "backup", "metrics.family", "family", NULL};
 static const ConfKeys KEYS = {ROWS, ARRAY_LENGTH(ROWS), ELSEWHERE};
 
 #define SERVER(member) CONF_FIELD(ServerSettings, member)
+
+static const char *const FLAVOURS[] = {"auto", "postgres", "aws", "gcp", "azure", NULL};
 
 static const ConfKey SERVER_ROWS[] = {
     {"postgres", "name", CONF_STRING, SERVER(name), .otherwise = "main", .min = 1, .max = SERVER_NAME_MAX,
@@ -91,6 +120,14 @@ static const ConfKey SERVER_ROWS[] = {
      .help = "Better in `password_file` or in libpq's PGPASSFILE."},
     {"postgres", "password_file", CONF_PATH, SERVER(password_file), .max = 1024, .flags = CONF_RELOADABLE,
      .help = "Read at every connect, so it may be rotated."},
+    {"postgres", "password_command", CONF_STRING_LIST, SERVER(password_command), .max = 32, .flags = CONF_RELOADABLE,
+     .help =
+         "Program and arguments, run without a shell at every connect; the first line of its standard output is the "
+         "password. For tokens of managed services. Ten seconds at most.",
+     .example = "[\"/usr/local/bin/rds-token\", \"db.example.com\"]"},
+    {"postgres", "flavour", CONF_ENUM, SERVER(flavour), .choices = FLAVOURS, .otherwise = "auto",
+     .flags = CONF_RELOADABLE,
+     .help = "Whose server it is: advice names the way that works there. auto: found by looking."},
     {"postgres", "dsn", CONF_SECRET, SERVER(dsn), .max = 4096, .flags = CONF_RELOADABLE,
      .help = "A libpq connection string or URI, instead of host, port, user and sslmode."},
     {"postgres", "sslmode", CONF_STRING, SERVER(sslmode), .env = "PGSSLMODE", .max = 16, .flags = CONF_RELOADABLE,
@@ -131,6 +168,7 @@ static void settings_done(Settings *s)
         conf_keys_free(&SERVER_KEYS, &s->servers[i]);
     free(s->servers);
     settings_families_free(s);
+    settings_sources_free(s);
     s->catalog = catalog_free(s->catalog);
     conf_keys_free(&KEYS, s);
 }
@@ -162,7 +200,9 @@ typedef struct Loader {
     ConfDiags *diags;
 } Loader;
 
-static bool name_is_valid(const char *name)
+const char SETTINGS_NAME_RULE[] = "must be made of letters, digits, '.', '_' and '-' and not begin with a dot";
+
+bool settings_name_is_valid(const char *name)
 {
     if (name[0] == '.' || name[0] == '\0')
         return false;
@@ -217,29 +257,29 @@ static bool check_dsn(const Loader *l, ServerSettings *s)
     return local;
 }
 
-static void check_sslmode(const Loader *l, const ServerSettings *s)
+bool settings_sslmode_is_valid(const char *mode)
 {
     static const char *const MODES[] = {"", "disable", "allow", "prefer", "require", "verify-ca", "verify-full"};
     for (size_t i = 0; i < ARRAY_LENGTH(MODES); i++) {
-        if (strcmp(s->sslmode, MODES[i]) == 0)
-            return;
+        if (strcmp(mode, MODES[i]) == 0)
+            return true;
     }
-    conf_keys_fault(&SERVER_KEYS, s, &s->sslmode, l->file, l->diags, "",
-                    "must be disable, allow, prefer, require, verify-ca or verify-full");
+    return false;
 }
 
 static void check_server(const Loader *l, size_t index)
 {
     ServerSettings *s = &l->settings->servers[index];
-    if (!name_is_valid(s->name))
-        conf_keys_fault(&SERVER_KEYS, s, &s->name, l->file, l->diags, "",
-                        "must be made of letters, digits, '.', '_' and '-' and not begin with a dot");
+    if (!settings_name_is_valid(s->name))
+        conf_keys_fault(&SERVER_KEYS, s, &s->name, l->file, l->diags, "", "%s", SETTINGS_NAME_RULE);
     for (size_t i = 0; i < index; i++) {
         if (strcmp(l->settings->servers[i].name, s->name) == 0)
             conf_keys_fault(&SERVER_KEYS, s, &s->name, l->file, l->diags, "give each [[postgres]] a name of its own",
                             "two servers are called \"%s\"", s->name);
     }
-    check_sslmode(l, s);
+    if (!settings_sslmode_is_valid(s->sslmode))
+        conf_keys_fault(&SERVER_KEYS, s, &s->sslmode, l->file, l->diags, "",
+                        "must be disable, allow, prefer, require, verify-ca or verify-full");
     bool local = host_is_local(s->host);
     if (s->dsn[0]) {
         local = check_dsn(l, s);
@@ -251,6 +291,9 @@ static void check_server(const Loader *l, size_t index)
     if (s->password[0] && s->password_file[0])
         conf_keys_fault(&SERVER_KEYS, s, &s->password_file, l->file, l->diags, "",
                         "cannot stand beside password: keep one of them");
+    if (s->password_command.count > 0 && (s->password[0] || s->password_file[0]))
+        conf_keys_fault(&SERVER_KEYS, s, &s->password_command, l->file, l->diags, "",
+                        "cannot stand beside password or password_file: keep one of them");
     if (!conf_keys_given(&SERVER_KEYS, s, &s->local, l->diags))
         s->local = local;
 }
@@ -262,7 +305,7 @@ static void load_servers(const Loader *l, const TomlTable *root, const ConfSourc
     if (count > SETTINGS_SERVERS_MAX) {
         conf_diags_add(
             l->diags,
-            &(ConfDiag){.file = l->file, .section = "postgres", .message = "more than 256 servers for one collector"});
+            &(ConfDiag){.file = l->file, .section = "postgres", .message = "more than 512 servers for one collector"});
         count = SETTINGS_SERVERS_MAX;
     }
     size_t made = count ? count : 1;
@@ -280,6 +323,9 @@ static void load_servers(const Loader *l, const TomlTable *root, const ConfSourc
     }
     for (size_t i = 0; i < made; i++)
         check_server(l, i);
+    const int64_t least = made > MANY_SERVERS ? (int64_t)made * MEMORY_EACH : 0;
+    if (l->settings->memory < least)
+        l->settings->memory = least;
 }
 
 static void check_url(const Loader *l)
@@ -295,6 +341,32 @@ static void check_url(const Loader *l)
         conf_keys_fault(&KEYS, s, &s->backend_url, l->file, l->diags,
                         "use https://, or set tls_enabled = false in [security] to send everything unprotected",
                         "is not encrypted");
+}
+
+/* Names of databases and tables are not for everybody. */
+static void check_prometheus(const Loader *l)
+{
+    const Settings *s = l->settings;
+    size_t count = 0;
+    bool loopback = true;
+    for (Slice rest = s->prometheus_listen[0] ? slice_cstr(s->prometheus_listen) : SLICE_NULL; rest.ptr; count++) {
+        Slice address = slice_trim(slice_split(&rest, ','));
+        char host[LISTEN_HOST_SIZE];
+        uint16_t port;
+        if (!listen_parse(address, host, &port)) {
+            conf_keys_fault(&KEYS, s, &s->prometheus_listen, l->file, l->diags, "127.0.0.1:9187, [::1]:9187",
+                            "\"%.*s\" is not HOST:PORT", SLICE_ARG(address));
+            return;
+        }
+        loopback = loopback && listen_host_is_loopback(host);
+    }
+    if (count > SETTINGS_LISTEN_MAX)
+        conf_keys_fault(&KEYS, s, &s->prometheus_listen, l->file, l->diags, "", "more than %d addresses",
+                        SETTINGS_LISTEN_MAX);
+    if (!loopback && !s->prometheus_token[0] && !s->prometheus_open)
+        conf_keys_fault(&KEYS, s, &s->prometheus_listen, l->file, l->diags,
+                        "set token or token_file, or without_token = true to let everybody read",
+                        "others than this host can reach it, and no token is asked for");
 }
 
 static void fill_hostname(Settings *s)
@@ -317,28 +389,57 @@ static TomlDoc *read_file(const Loader *l)
     return doc;
 }
 
-SettingsRef *settings_load(const char *path, ConfDiags *diags)
+/* The document of the backend, NULL when there is none or it is at fault. */
+static TomlDoc *read_document(const Loader *l, Slice text, const char *name)
+{
+    TomlDoc *doc = NULL;
+    Err err = ERR_INIT;
+    size_t before = conf_diags_count(l->diags);
+    if (!text.ptr)
+        return NULL;
+    collection_check(text, name, l->diags);
+    if (conf_diags_count(l->diags) == before && toml_parse(text, NULL, &doc, &err) < 0)
+        conf_diags_add_err(l->diags, name, &err);
+    return doc;
+}
+
+static void load_all(const Loader *l, const TomlTable *root, const TomlTable *remote, const char *remote_name)
+{
+    Settings *s = l->settings;
+    ConfSource environment = conf_source_environment((const char *const *)environ);
+    conf_keys_apply_toml(&KEYS, s, root, l->file, l->diags);
+    conf_keys_apply_environment(&KEYS, s, &environment, l->diags);
+    if (remote)
+        conf_keys_apply_toml(&KEYS, s, remote, remote_name, l->diags);
+    conf_keys_check_required(&KEYS, s, NULL, l->file, l->diags);
+    load_servers(l, root, &environment);
+    settings_sources_load(s, root, l->file, l->diags);
+    const SettingsDocument documents[] = {{root, l->file}, {remote, remote_name}};
+    settings_families_load(s, documents, ARRAY_LENGTH(documents), l->diags);
+    check_url(l);
+    check_prometheus(l);
+    fill_hostname(s);
+}
+
+SettingsRef *settings_load_with(const char *path, Slice document, const char *name, ConfDiags *diags)
 {
     SettingsRef *ref = mem_alloc(sizeof(*ref));
     ref->references = 1;
-    Settings *s = &ref->settings;
-    Loader l = {.settings = s, .file = path, .diags = diags};
-    conf_keys_init_defaults(&KEYS, s);
+    Loader l = {.settings = &ref->settings, .file = path, .diags = diags};
+    conf_keys_init_defaults(&KEYS, l.settings);
 
     _cleanup_(toml_doc_freep) TomlDoc *doc = read_file(&l);
-    ConfSource environment = conf_source_environment((const char *const *)environ);
-    if (doc) {
-        conf_keys_apply_toml(&KEYS, s, toml_root(doc), path, diags);
-        conf_keys_apply_environment(&KEYS, s, &environment, diags);
-        conf_keys_check_required(&KEYS, s, NULL, path, diags);
-        load_servers(&l, toml_root(doc), &environment);
-        settings_families_load(s, toml_root(doc), path, diags);
-        check_url(&l);
-        fill_hostname(s);
-    }
+    _cleanup_(toml_doc_freep) TomlDoc *remote = read_document(&l, document, name);
+    if (doc)
+        load_all(&l, toml_root(doc), remote ? toml_root(remote) : NULL, name);
     if (conf_diags_count(diags) > 0)
         return settings_unref(ref);
     return ref;
+}
+
+SettingsRef *settings_load(const char *path, ConfDiags *diags)
+{
+    return settings_load_with(path, SLICE_NULL, NULL, diags);
 }
 
 bool settings_verify(const Settings *s)
@@ -373,9 +474,19 @@ bool server_settings_equal(const ServerSettings *a, const ServerSettings *b)
     return !changed;
 }
 
+bool settings_exporter_alike(const Settings *a, const Settings *b)
+{
+    return strcmp(a->prometheus_listen, b->prometheus_listen) == 0 &&
+           strcmp(a->prometheus_token, b->prometheus_token) == 0;
+}
+
 bool settings_collect_alike(const Settings *a, const Settings *b)
 {
-    return a->interval == b->interval && settings_families_equal(a, b);
+    static const ConfKey rows[] = {COLLECTION_KEYS(SHARED)};
+    static const ConfKeys shared = {rows, ARRAY_LENGTH(rows), NULL};
+    bool changed = false;
+    conf_keys_changed(&shared, a, b, note_change, &changed);
+    return !changed && settings_families_equal(a, b) && settings_sources_equal(a, b);
 }
 
 static void append_parameter(Buf *out, const char *keyword, const char *value)

@@ -10,15 +10,6 @@
 
 enum { FAMILY_FILE_MAX = 256 << 10 };
 
-#define FAMILY(member) CONF_FIELD(FamilySettings, member)
-
-static const ConfKey ROWS[] = {
-    {"metrics.family", "enabled", CONF_BOOL, FAMILY(enabled), .otherwise = "true", .help = "Read the family at all."},
-    {"metrics.family", "interval", CONF_DURATION, FAMILY(interval), .min = USEC_PER_SEC, .max = 86400 * USEC_PER_SEC,
-     .help = "How often; default: the family's own interval, or the collector's."},
-};
-static const ConfKeys KEYS = {ROWS, ARRAY_LENGTH(ROWS), NULL};
-
 /* Which families a switch of [metrics] turns off, besides those that need an extension of its name. */
 typedef struct Group {
     size_t offset; /* of the bool in Settings */
@@ -46,7 +37,7 @@ static void add_family_file(Settings *s, const char *name, ConfDiags *diags)
     buf_printf(&path, "%s/%s", s->metrics_directory, name);
     Err err = ERR_INIT;
     if (file_read_all(buf_cstr(&path), FAMILY_FILE_MAX, &text, &err) < 0 ||
-        catalog_add(s->catalog, buf_cstr(&path), buf_slice(&text), &err) < 0)
+        catalog_add_own(s->catalog, buf_cstr(&path), buf_slice(&text), &err) < 0)
         conf_diags_add_err(diags, buf_cstr(&path), &err);
 }
 
@@ -67,78 +58,22 @@ static void load_catalog(Settings *s, ConfDiags *diags)
         free((void *)entries);
 }
 
-static const char *nearest_family(const Catalog *catalog, Slice name)
-{
-    const char *nearest = NULL;
-    size_t best = 4;
-    for (size_t i = 0; i < catalog_count(catalog); i++) {
-        size_t distance = slice_distance(name, slice_cstr(catalog_at(catalog, i)->name), best);
-        if (distance < best) {
-            best = distance;
-            nearest = catalog_at(catalog, i)->name;
-        }
-    }
-    return nearest;
-}
-
-static void report_unknown(const Settings *s, const TomlEntry *e, const char *file, ConfDiags *diags)
-{
-    const char *nearest = nearest_family(s->catalog, e->key);
-    char hint[128] = "";
-    if (nearest)
-        (void)snprintf(hint, sizeof(hint), "did you mean %s?", nearest);
-    conf_diags_add(diags, &(ConfDiag){.file = file,
-                                      .line = e->line,
-                                      .column = e->column,
-                                      .section = "metrics.family",
-                                      .key = e->key.ptr,
-                                      .message = "no such metric family",
-                                      .hint = hint});
-}
-
-static void load_family(Settings *s, const TomlEntry *e, const char *file, ConfDiags *diags)
-{
-    if (e->value.type != TOML_TABLE) {
-        conf_diags_add(diags, &(ConfDiag){.file = file,
-                                          .line = e->line,
-                                          .column = e->column,
-                                          .section = "metrics.family",
-                                          .key = e->key.ptr,
-                                          .message = "must be a table"});
-        return;
-    }
-    if (s->catalog && !catalog_find(s->catalog, e->key))
-        report_unknown(s, e, file, diags);
-    FamilySettings *f = &s->families[s->family_count++];
-    conf_keys_init_defaults(&KEYS, f);
-    f->name = mem_strdup(e->key.ptr);
-    _cleanup_buf_ Buf label = BUF_INIT;
-    buf_printf(&label, "metrics.family.%s", f->name);
-    conf_keys_apply_table(&KEYS, f, e->value.as.table, "metrics.family", buf_cstr(&label), file, diags);
-    f->enabled_given = conf_keys_given(&KEYS, f, &f->enabled, diags);
-}
-
-void settings_families_load(Settings *s, const TomlTable *root, const char *file, ConfDiags *diags)
+void settings_families_load(Settings *s, const SettingsDocument *documents, size_t count, ConfDiags *diags)
 {
     load_catalog(s, diags);
-    const TomlTable *metrics = toml_table_get_table(root, "metrics");
-    const TomlTable *families = metrics ? toml_table_get_table(metrics, "family") : NULL;
-    if (!families)
-        return;
-    s->families = mem_alloc_array(sizeof(*s->families), toml_table_count(families) + 1);
-    for (const TomlEntry *e = toml_table_first(families); e; e = e->next)
-        load_family(s, e, file, diags);
+    for (size_t i = 0; s->catalog && i < count; i++) {
+        if (documents[i].root)
+            collection_add_own_families(s->catalog, documents[i].root, documents[i].name, diags);
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (documents[i].root)
+            collection_read_families(&s->families, s->catalog, documents[i].root, documents[i].name, diags);
+    }
 }
 
 void settings_families_free(Settings *s)
 {
-    for (size_t i = 0; i < s->family_count; i++) {
-        free(s->families[i].name);
-        conf_keys_free(&KEYS, &s->families[i]);
-    }
-    free(s->families);
-    s->families = NULL;
-    s->family_count = 0;
+    collection_free_families(&s->families);
 }
 
 static bool in_group(const Group *group, const Family *family)
@@ -152,55 +87,59 @@ static bool in_group(const Group *group, const Family *family)
     return false;
 }
 
+/* A user's own family is always asked for: it was written down. */
+static bool preset_wants(Preset preset, const Family *family)
+{
+    if (preset == PRESET_MINIMAL && !family->own)
+        return collection_is_minimal(family);
+    return family->enabled || (preset == PRESET_FULL && !family->own);
+}
+
 bool settings_family(const Settings *s, const Family *family, Usec *ret_interval)
 {
+    static const Usec MINIMAL_INTERVAL = COLLECTION_MINIMAL_INTERVAL_S * USEC_PER_SEC;
     *ret_interval = family->interval_seconds * USEC_PER_SEC;
-    bool wanted = family->enabled;
+    if (s->preset == PRESET_MINIMAL && !family->own && *ret_interval < MINIMAL_INTERVAL)
+        *ret_interval = MINIMAL_INTERVAL;
+    bool wanted = preset_wants(s->preset, family);
     for (size_t i = 0; i < ARRAY_LENGTH(GROUPS); i++) {
         const bool *on = (const bool *)(const void *)((const char *)s + GROUPS[i].offset);
         if (!*on && in_group(&GROUPS[i], family))
             wanted = false;
     }
-    for (size_t i = 0; i < s->family_count; i++) {
-        if (strcmp(s->families[i].name, family->name) != 0)
+    for (size_t i = 0; i < s->families.count; i++) {
+        const FamilySettings *f = &s->families.items[i];
+        if (strcmp(f->name, family->name) != 0)
             continue;
-        if (s->families[i].enabled_given)
-            wanted = s->families[i].enabled; /* the family's own word stands above the switches */
-        if (s->families[i].interval)
-            *ret_interval = s->families[i].interval;
+        if (f->enabled_given)
+            wanted = f->enabled; /* the family's own word stands above preset and switches */
+        if (f->interval)
+            *ret_interval = f->interval;
     }
     return wanted;
 }
 
-/* A family file of the user's own may have changed in any way: the same names are not enough. */
-static bool families_equal(const Family *a, const Family *b)
+size_t settings_family_top(const Settings *s, const Family *family)
 {
-    if (strcmp(a->name, b->name) != 0 || a->column_count != b->column_count || a->scope != b->scope ||
-        a->limit != b->limit || strcmp(a->where, b->where) != 0 || a->query_count != b->query_count)
-        return false;
-    for (size_t i = 0; i < a->query_count; i++) {
-        if (strcmp(a->queries[i].sql, b->queries[i].sql) != 0)
-            return false;
+    size_t top = (size_t)family->top;
+    for (size_t i = 0; i < s->families.count; i++) {
+        if (strcmp(s->families.items[i].name, family->name) == 0 && s->families.items[i].top >= 0)
+            top = (size_t)s->families.items[i].top;
     }
-    for (size_t i = 0; i < a->column_count; i++) {
-        const FamilyColumn *x = &a->columns[i], *y = &b->columns[i];
-        if (strcmp(x->name, y->name) != 0 || x->kind != y->kind || x->type != y->type ||
-            strcmp(x->sql ? x->sql : "", y->sql ? y->sql : "") != 0)
-            return false;
-    }
-    return true;
+    return top;
 }
 
 bool settings_families_equal(const Settings *a, const Settings *b)
 {
-    if (catalog_count(a->catalog) != catalog_count(b->catalog))
+    if (catalog_count(a->catalog) != catalog_count(b->catalog) || a->roll_up_partitions != b->roll_up_partitions)
         return false;
     for (size_t i = 0; i < catalog_count(a->catalog); i++) {
         const Family *x = catalog_at(a->catalog, i), *y = catalog_at(b->catalog, i);
         Usec interval_before, interval_now;
         bool wanted_before = settings_family(a, x, &interval_before);
         bool wanted_now = settings_family(b, y, &interval_now);
-        if (!families_equal(x, y) || wanted_before != wanted_now || interval_before != interval_now)
+        if (family_fingerprint(x) != family_fingerprint(y) || wanted_before != wanted_now ||
+            interval_before != interval_now || settings_family_top(a, x) != settings_family_top(b, y))
             return false;
     }
     return true;

@@ -14,7 +14,7 @@ typedef struct Texts Texts;
 enum {
     TEXTS_KNOWN_MAX = 20000, /* ids remembered: two generations of half as many */
     TEXTS_WANTED_MAX = 5000, /* ids waiting to be asked for; more are seen again in a later reading */
-    TEXTS_SLICE = 100,       /* ids a query asks for */
+    TEXTS_SLICE = 250,       /* ids a query asks for: each reads all texts. So many of full length fit ROWS_BYTES_MAX */
 };
 
 Texts *texts_new(void);

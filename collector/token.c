@@ -46,13 +46,6 @@ char *token_wipe(char *token)
     return NULL;
 }
 
-static void wipe_buf(Buf *b)
-{
-    if (b->ptr)
-        explicit_bzero(b->ptr, b->capacity);
-    buf_done(b);
-}
-
 static int read_answer(const HttpAnswer *answer, char **ret, Err *reterr)
 {
     if (answer->status != 200)
@@ -76,7 +69,7 @@ static int request_token(const TokenRenewal *renewal, char **ret, Err *reterr)
     buf_append_cstr(&body, "{\"collector_id\":");
     buf_append_json_string(&body, slice_cstr(renewal->collector_id));
     buf_append_char(&body, '}');
-    _cleanup_(wipe_buf) Buf authorization = BUF_INIT;
+    _cleanup_(buf_wipe) Buf authorization = BUF_INIT;
     buf_printf(&authorization, "Authorization: Bearer %s", renewal->token);
 
     const char *const headers[] = {buf_cstr(&authorization), "Content-Type: application/json", NULL};
@@ -85,7 +78,7 @@ static int request_token(const TokenRenewal *renewal, char **ret, Err *reterr)
     int r = http_client_send(renewal->http, &request, &answer, reterr);
     if (r == 0)
         r = read_answer(&answer, ret, reterr);
-    wipe_buf(&answer.body);
+    buf_wipe(&answer.body);
     return err_trace(r);
 }
 

@@ -8,6 +8,7 @@
 
 #include "collector/cli.h"
 #include "collector/credentials.h"
+#include "lib/io/http_client.h"
 
 enum { EXPIRY_WARNING_DAYS = 30 };
 
@@ -23,7 +24,12 @@ static int check_credentials(const Settings *settings)
 {
     Credentials c = {0};
     Err err = ERR_INIT;
-    if (credentials_load(&c, settings, &err) < 0) {
+    int loaded = credentials_load(&c, settings, &err);
+    if (loaded == CREDENTIALS_NONE) {
+        cli_print(stdout, "no backend: exporter only, at %s\n", settings->prometheus_listen);
+        return 0;
+    }
+    if (loaded < 0) {
         bool not_registered = err.code == ERR_CONFIG;
         if (not_registered)
             cli_print(stdout, "warning: %s (%s)\n", err.detail, err.hint);
@@ -43,6 +49,36 @@ static int check_credentials(const Settings *settings)
     return r < 0;
 }
 
+/* Certificates that the settings of a source name; as the collector would find them. 0 in order. */
+static int check_source(SourceKind kind, const SourceHead *head)
+{
+    Err err = ERR_INIT;
+    if (kind == SOURCE_PATRONI) {
+        const PatroniSettings *p = (const PatroniSettings *)(const void *)head;
+        HttpClientOptions options = {.ca_file = p->ca_cert[0] ? p->ca_cert : NULL,
+                                     .cert_file = p->cert[0] ? p->cert : NULL,
+                                     .key_file = p->key[0] ? p->key : NULL};
+        _cleanup_(http_client_freep) HttpClient *client = NULL;
+        if (http_client_new(&client, &options, &err) < 0) {
+            err_prefix(&err, "[[patroni]] %s", head->name);
+            cli_print_error(&err);
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static int check_sources(const Settings *settings)
+{
+    int faults = 0;
+    for (SourceKind kind = 0; kind < _SOURCE_KIND_MAX; kind++) {
+        const SourceHead *head;
+        for (size_t i = 0; (head = settings_source_at(settings, kind, i)); i++)
+            faults += check_source(kind, head);
+    }
+    return faults;
+}
+
 static void print_summary(const char *config, const Settings *settings)
 {
     size_t families = 0;
@@ -53,6 +89,11 @@ static void print_summary(const char *config, const Settings *settings)
     for (size_t i = 0; i < settings->server_count; i++)
         cli_print(stdout, "server: %s (%s)\n", settings->servers[i].name,
                   settings->servers[i].local ? "on this host, with its system metrics" : "remote");
+    for (SourceKind kind = 0; kind < _SOURCE_KIND_MAX; kind++) {
+        const SourceHead *head;
+        for (size_t i = 0; (head = settings_source_at(settings, kind, i)); i++)
+            cli_print(stdout, "%s: %s (of server %s)\n", source_kind_to_string(kind), head->name, head->server);
+    }
     if (!settings_verify(settings))
         cli_print(
             stdout,
@@ -70,7 +111,7 @@ int validate_run(const char *config)
         conf_diags_print_file(diags, stderr);
         return 2;
     }
-    if (check_credentials(settings_get(settings)))
+    if (check_credentials(settings_get(settings)) + check_sources(settings_get(settings)) > 0)
         return 2;
     print_summary(config, settings_get(settings));
     return 0;

@@ -40,6 +40,45 @@ static Reading reading_of(Cell *cells, size_t rows, Usec wall)
                      .row_count = rows};
 }
 
+/* Families of users are described, once, and only those that the batch has rows of. */
+static void families_of_users_are_described(void **state)
+{
+    (void)state;
+    static const char OWN[] = "help = 'h'\nfrom = 'v'\ninterval = 5\n[[column]]\nname = 'calls'\nkind = 'counter'\n"
+                              "unit = 'calls'\nhelp = 'h'\n[[column]]\nname = 'name'\nkind = 'label'\n";
+    _cleanup_(catalog_freep) Catalog *catalog = NULL;
+    _cleanup_buf_ Buf used = BUF_INIT, unused = BUF_INIT, text = BUF_INIT;
+    _cleanup_(arena_freep) Arena *arena = arena_new(0);
+    PushBatch back;
+    Err err = ERR_INIT;
+    buf_printf(&used, "name = 'f'\n%s", OWN);
+    buf_printf(&unused, "name = 'g'\n%s", OWN);
+    assert_int_equal(catalog_new(&catalog, NULL, 0, NULL), 0);
+    assert_ok(catalog_add_own(catalog, "f.toml", buf_slice(&used), &err), &err);
+    assert_ok(catalog_add_own(catalog, "g.toml", buf_slice(&unused), &err), &err);
+    Cell cells[] = {{.type = CELL_TEXT, .text = SLICE_LIT("a")}, {.type = CELL_INT, .integer = 5}};
+    Reading reading = reading_of(cells, 1, 1700000000 * USEC_PER_SEC);
+    batch_add(&batch, &reading);
+    reading.database = "other";
+    batch_add(&batch, &reading);
+
+    PushServer server = {.name = SLICE_LIT("main"), .reachable = true};
+    BatchHead head = {
+        .collector_id = "c1", .sent_at = 1700000001 * USEC_PER_SEC, .server = &server, .catalog = catalog};
+    batch_encode(&batch, &head, &text);
+    assert_ok(push_decode(buf_slice(&text), arena, &back, &err), &err);
+    assert_int_equal(back.family_count, 1);
+    const PushFamily *f = &back.families[0];
+    assert_slice(f->name, "f");
+    assert_slice(f->scope, "instance");
+    assert_int_equal(f->interval_s, 5);
+    assert_int_equal(f->column_count, 2);
+    assert_slice(f->columns[0].name, "name");
+    assert_slice(f->columns[0].kind, "label");
+    assert_slice(f->columns[1].type, "int8");
+    assert_slice(f->columns[1].unit, "calls");
+}
+
 /* What is encoded is what the backend's decoder reads. */
 static void an_encoded_batch_decodes(void **state)
 {
@@ -102,10 +141,32 @@ static void the_bounds_ask_for_a_flush_but_never_refuse_the_first(void **state)
     assert_false(batch_has_room(&batch, &reading));
 }
 
+/* Events are told as they are: no baseline, no comparison, every row. */
+static void events_are_not_compared(void **state)
+{
+    (void)state;
+    Cell cells[] = {{.type = CELL_TEXT, .text = SLICE_LIT("a")}, {.type = CELL_INT, .integer = 5}};
+    Reading reading = reading_of(cells, 1, 1700000000 * USEC_PER_SEC);
+    reading.events_since = 10 * USEC_PER_SEC;
+    batch_add(&batch, &reading);
+    batch_add(&batch, &reading);
+    assert_int_equal(batch.frames.len, 2);
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(batch.frames.items[i].interval_ms, 10000);
+        assert_true(batch.frames.items[i].keyframe);
+        assert_int_equal(batch.frames.items[i].row_count, 1);
+        assert_slice(batch.frames.items[i].cells[0].text, "a");
+        assert_int_equal(batch.frames.items[i].cells[1].integer, 5);
+    }
+    assert_false(delta_has(delta, "f", "app"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(events_are_not_compared, setup, teardown),
         cmocka_unit_test_setup_teardown(an_encoded_batch_decodes, setup, teardown),
+        cmocka_unit_test_setup_teardown(families_of_users_are_described, setup, teardown),
         cmocka_unit_test_setup_teardown(the_bounds_ask_for_a_flush_but_never_refuse_the_first, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

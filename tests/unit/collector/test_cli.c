@@ -38,6 +38,7 @@ static void commands_and_options_are_understood(void **state)
         {{"register", "--help"}, CLI_HELP, NULL, false},
         {{"register", "--api", "https://x", "--config", "c"}, CLI_REGISTER, "c", false},
         {{"--config", "c", "register", "--api=https://x"}, CLI_REGISTER, "c", false},
+        {{"status", "--json", "--config", "c"}, CLI_STATUS, "c", false},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(CASES); i++) {
         Cli cli;

@@ -19,6 +19,7 @@ static int setup(void **state)
     settings = (Settings){.id = "from settings",
                           .state_dir = scratch.path,
                           .backend_url = "",
+                          .prometheus_listen = "",
                           .jwt_token = "",
                           .tls_cert = "",
                           .tls_key = "",
@@ -69,6 +70,21 @@ static void nothing_known_is_told_with_the_way_out(void **state)
     settings.backend_url = "https://here";
     assert_true(credentials_load(&credentials, &settings, &err) < 0);
     assert_err(&err, ERR_CONFIG, "not registered");
+}
+
+/* Somebody who gave half of it means a backend: that is told, not passed over. */
+static void an_exporter_needs_neither(void **state)
+{
+    (void)state;
+    Err err = ERR_INIT;
+    settings.prometheus_listen = "127.0.0.1:9187";
+    assert_int_equal(credentials_load(&credentials, &settings, &err), CREDENTIALS_NONE);
+    assert_null(credentials.api_url);
+    settings.backend_url = "https://here";
+    assert_fails(credentials_load(&credentials, &settings, &err), &err, ERR_CONFIG, "not registered");
+    settings.backend_url = "";
+    settings.jwt_token = "a.b.c";
+    assert_fails(credentials_load(&credentials, &settings, &err), &err, ERR_CONFIG, "no backend is known");
 }
 
 static void what_registration_wrote_is_taken(void **state)

@@ -300,6 +300,40 @@ static void columns_are_matched_by_name(void **state)
 }
 
 /* With other labels every key differs; taking the rows for new ones would count them from zero. */
+/* The increase of each row of @rows (name, position) in the reading at @at. */
+static void read_positions(Delta *d, Usec at, const char *rows, const char *expect)
+{
+    static const FamilyColumn POSITION = {
+        .name = "position", .kind = COLUMN_COUNTER, .type = COLUMN_INT8, .cast = "lsn"};
+    static const FamilyColumn *const columns[] = {&NAME, &POSITION};
+    Cell cells[CELLS_MAX];
+    Reading reading = {.family = "f",
+                       .epoch = "e",
+                       .wall = at,
+                       .monotonic = at,
+                       .columns = columns,
+                       .column_count = ARRAY_LENGTH(columns),
+                       .label_count = 1,
+                       .cells = cells};
+    reading.row_count = parse_rows(rows, columns, ARRAY_LENGTH(columns), cells);
+    _cleanup_(arena_freep) Arena *arena = arena_new(0);
+    PushFrame frame;
+    delta_apply(d, arena, &reading, &frame);
+    delta_commit(d);
+    _cleanup_buf_ Buf out = BUF_INIT;
+    print_frame(&frame, &out);
+    assert_string_equal(buf_cstr(&out), expect);
+}
+
+static void positions_of_new_rows_are_no_increase(void **state)
+{
+    (void)state;
+    _cleanup_(delta_freep) Delta *d = delta_new();
+    read_positions(d, USEC_PER_SEC, "a 5000", "0K: a -");
+    read_positions(d, 2 * USEC_PER_SEC, "a 5010;b 7000", "1000: a 10; b -");
+    read_positions(d, 3 * USEC_PER_SEC, "a 5010;b 7003", "1000: b 3");
+}
+
 static void other_labels_are_another_epoch(void **state)
 {
     (void)state;
@@ -367,7 +401,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_case_gives_its_frames),    cmocka_unit_test(columns_are_matched_by_name),
         cmocka_unit_test(other_labels_are_another_epoch), cmocka_unit_test(damaged_bytes_are_refused_at_every_length),
-        cmocka_unit_test(expired_series_are_forgotten),
+        cmocka_unit_test(expired_series_are_forgotten),   cmocka_unit_test(positions_of_new_rows_are_no_increase),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -62,11 +62,44 @@ static void nobody_to_tell_is_no_fault(void **state)
     }
 }
 
+static void the_watchdog_is_fed_when_it_is_ours(void **state)
+{
+    (void)state;
+    char own[24], other[24];
+    (void)snprintf(own, sizeof(own), "%d", (int)getpid());
+    (void)snprintf(other, sizeof(other), "%d", (int)getpid() + 1);
+    const struct {
+        const char *socket, *usec, *pid;
+        Usec expected;
+    } cases[] = {
+        {"/n", "30000000", own, 15 * USEC_PER_SEC},
+        {"/n", "30000000", NULL, 15 * USEC_PER_SEC},
+        {"/n", "30000000", other, 0},
+        {"/n", NULL, own, 0},
+        {"/n", "-5", own, 0},
+        {"/n", "rubbish", own, 0},
+        {NULL, "30000000", own, 0},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        unsetenv("NOTIFY_SOCKET");
+        unsetenv("WATCHDOG_USEC");
+        unsetenv("WATCHDOG_PID");
+        if (cases[i].socket)
+            setenv("NOTIFY_SOCKET", cases[i].socket, 1);
+        if (cases[i].usec)
+            setenv("WATCHDOG_USEC", cases[i].usec, 1);
+        if (cases[i].pid)
+            setenv("WATCHDOG_PID", cases[i].pid, 1);
+        assert_int_equal(notify_watchdog_interval(), cases[i].expected);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_manager_is_told_at_a_path_and_at_an_abstract_name),
         cmocka_unit_test(nobody_to_tell_is_no_fault),
+        cmocka_unit_test(the_watchdog_is_fed_when_it_is_ours),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -113,6 +114,74 @@ static void dear_families_are_stretched_and_come_back(void **state)
     schedule_done(&s);
 }
 
+/* Runs the schedule for @hours of minutes; each entry costs costs[i] a run. Returns what was spent as a share. */
+static double spend(Schedule *s, const Usec *costs, size_t count, Usec from, int minutes, int *ret_runs)
+{
+    Usec spent = 0;
+    for (int minute = 0; minute < minutes; minute++) {
+        for (size_t i = 0; i < count; i++) {
+            if (!schedule_take(s, i, from + SECONDS(60) * minute))
+                continue;
+            schedule_report_cost(s, i, costs[i]);
+            spent += costs[i];
+            ret_runs[i]++;
+        }
+    }
+    return (double)spent / (double)(SECONDS(60) * minutes);
+}
+
+static void the_budget_of_all_stretches_the_dearest_first(void **state)
+{
+    (void)state;
+    enum { CHEAP, DEAR, DEARER, ENTRIES };
+    static const Usec quiet[ENTRIES] = {10 * USEC_PER_MSEC, 20 * USEC_PER_MSEC, 30 * USEC_PER_MSEC};
+    static const Usec busy[ENTRIES] = {10 * USEC_PER_MSEC, 600 * USEC_PER_MSEC, 900 * USEC_PER_MSEC};
+    Schedule s;
+    schedule_init(&s, SECONDS(60), 0);
+    schedule_set_budget(&s, 0.005);
+    for (size_t i = 0; i < ENTRIES; i++)
+        (void)schedule_add(&s, SECONDS(60));
+
+    int runs[ENTRIES] = {0};
+    double share = spend(&s, quiet, ENTRIES, 0, 60, runs);
+    assert_true(share < 0.0011);
+    for (size_t i = 0; i < ENTRIES; i++)
+        assert_int_equal(runs[i], 60);
+    assert_int_equal(schedule_stretched(&s, NULL), 0);
+
+    memset(runs, 0, sizeof(runs));
+    share = spend(&s, busy, ENTRIES, SECONDS(3600), 10, runs); /* within a few ticks */
+    memset(runs, 0, sizeof(runs));
+    share = spend(&s, busy, ENTRIES, SECONDS(3600 + 600), 600, runs);
+    assert_true(share > 0.0035 && share <= 0.005);
+    assert_true(schedule_share(&s) > 0.0035 && schedule_share(&s) <= 0.005);
+    assert_int_equal(runs[CHEAP], 600);
+    assert_true(runs[DEAR] > runs[DEARER] && runs[DEARER] > 60);
+    size_t dearest = 99;
+    assert_int_equal(schedule_stretched(&s, &dearest), 2);
+    assert_int_equal(dearest, DEARER);
+
+    memset(runs, 0, sizeof(runs));
+    (void)spend(&s, quiet, ENTRIES, SECONDS(40200), 60, runs); /* each comes back with its next cheap run */
+    assert_int_equal(schedule_stretched(&s, NULL), 0);
+    for (size_t i = 0; i < ENTRIES; i++)
+        assert_true(runs[i] >= 50);
+    schedule_done(&s);
+}
+
+static void what_never_ends_is_still_read_once_a_day(void **state)
+{
+    (void)state;
+    Schedule s;
+    schedule_init(&s, SECONDS(60), 0);
+    schedule_set_budget(&s, 0.00001);
+    size_t e = schedule_add(&s, SECONDS(60));
+    for (int i = 0; i < 2; i++)
+        schedule_report_cost(&s, e, SECONDS(15));
+    assert_true(s.entries.items[e].effective == SCHEDULE_STRETCH_MAX);
+    schedule_done(&s);
+}
+
 static void an_expired_turn_is_due_at_once(void **state)
 {
     (void)state;
@@ -129,9 +198,14 @@ static void an_expired_turn_is_due_at_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_first_turn_is_at_the_start), cmocka_unit_test(a_late_turn_does_not_push_the_next_ones),
-        cmocka_unit_test(missed_turns_are_left_out),      cmocka_unit_test(what_is_nearly_due_shares_the_tick),
-        cmocka_unit_test(slow_families_do_not_bunch),     cmocka_unit_test(dear_families_are_stretched_and_come_back),
+        cmocka_unit_test(the_first_turn_is_at_the_start),
+        cmocka_unit_test(a_late_turn_does_not_push_the_next_ones),
+        cmocka_unit_test(missed_turns_are_left_out),
+        cmocka_unit_test(what_is_nearly_due_shares_the_tick),
+        cmocka_unit_test(slow_families_do_not_bunch),
+        cmocka_unit_test(dear_families_are_stretched_and_come_back),
+        cmocka_unit_test(the_budget_of_all_stretches_the_dearest_first),
+        cmocka_unit_test(what_never_ends_is_still_read_once_a_day),
         cmocka_unit_test(an_expired_turn_is_due_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -72,6 +72,20 @@ static void several_servers(void **state)
     assert_false(server_settings_equal(&s->servers[0], &s->servers[2]));
 }
 
+static void an_exporter_may_be_reached_with_a_token_or_by_all(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "[prometheus]\nlisten = \"0.0.0.0:9187\"\ntoken = \"x\"\n",
+        "[prometheus]\nlisten = \":9187\"\nwithout_token = true\n",
+        "[prometheus]\nlisten = \"[::1]:9187, localhost:9188\"\n",
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(texts); i++) {
+        _cleanup_(settings_unrefp) SettingsRef *ref = load(texts[i], NULL);
+        assert_non_null(ref);
+    }
+}
+
 static void the_environment_stands_above_the_file(void **state)
 {
     (void)state;
@@ -107,6 +121,10 @@ static const FaultCase FAULTS[] = {
     {"[postgres]\nsslmode = \"always\"\n", {"verify-full"}},
     {"[postgres]\ndsn = \"postgresql://a:secret@[x/\"\n", {"not a libpq connection string"}},
     {"[postgres]\ndsn = \"host=a\"\nhost = \"b\"\n", {"cannot stand beside"}},
+    {"[prometheus]\nlisten = \"9187\"\n", {"c.toml:2:", "\"9187\" is not HOST:PORT"}},
+    {"[prometheus]\nlisten = \"127.0.0.1:1, 0.0.0.0:1\"\n", {"no token is asked for", "without_token"}},
+    {"[prometheus]\nlisten = \":9187\"\n", {"no token is asked for"}},
+    {"[prometheus]\nlisten = \"a:1,a:1,a:1,a:1,a:1,a:1,a:1,a:1,a:1\"\nwithout_token = true\n", {"more than 8"}},
     {"[postgres]\npassword = \"a\"\npassword_file = \"b\"\n", {"cannot stand beside password"}},
     {"[backend]\nurl = \"http://x\"\n", {"is not encrypted", "tls_enabled"}},
     {"[backend]\nurl = \"ftp://x\"\n", {"must begin with https://"}},

@@ -32,6 +32,50 @@ static void families_can_be_turned_off_and_paced(void **state)
     assert_true(interval == 120 * USEC_PER_SEC);
 }
 
+static void presets(void **state)
+{
+    (void)state;
+    static const char MINIMAL[] = "[collector]\ninterval = 5\n[metrics]\npreset = \"minimal\"\n"
+                                  "[metrics.family.pg_locks]\nenabled = true\n"
+                                  "[metrics.family.system_load]\ninterval = 7\n";
+    _cleanup_(settings_unrefp) SettingsRef *minimal = load(MINIMAL, NULL);
+    assert_non_null(minimal);
+    Usec interval;
+    assert_true(wants(minimal, "pg_stat_database", &interval) && interval == 60 * USEC_PER_SEC);
+    assert_true(wants(minimal, "system_load", &interval) && interval == 7 * USEC_PER_SEC);
+    assert_true(wants(minimal, "pg_locks", &interval));
+    assert_false(wants(minimal, "pg_stat_statements", &interval));
+
+    _cleanup_(settings_unrefp) SettingsRef *full = load("[metrics]\npreset = \"full\"\n", NULL);
+    for (size_t i = 0; i < catalog_count(settings_get(full)->catalog); i++)
+        assert_true(settings_family(settings_get(full), catalog_at(settings_get(full)->catalog, i), &interval));
+}
+
+/* Above the file in what it may say, and only there. */
+static void what_the_backend_says(void **state)
+{
+    (void)state;
+    static const char FILE_TEXT[] = "[collector]\ninterval = 10\n[metrics]\nenable_wal_level = false\n"
+                                    "[metrics.family.pg_locks]\nenabled = false\ninterval = 20\n";
+    static const char REMOTE[] = "[collector]\ninterval = 30\n[metrics.family.pg_locks]\nenabled = true\n"
+                                 "[[family]]\nname = \"shop\"\nhelp = \"h\"\nfrom = \"x\"\n"
+                                 "[[family.column]]\nname = \"a\"\nkind = \"gauge\"\nhelp = \"h\"\n";
+    _cleanup_buf_ Buf path = scratch_path(&scratch, "r.toml");
+    assert_int_equal(file_write_atomic(buf_cstr(&path), 0600, slice_cstr(FILE_TEXT), NULL), 0);
+    _cleanup_(conf_diags_freep) ConfDiags *diags = conf_diags_new();
+    _cleanup_(settings_unrefp) SettingsRef *ref =
+        settings_load_with(buf_cstr(&path), slice_cstr(REMOTE), "configuration 1", diags);
+    assert_non_null(ref);
+    const Settings *s = settings_get(ref);
+    Usec interval;
+    assert_true(s->interval == 30 * USEC_PER_SEC && !s->enable_wal_level);
+    assert_true(wants(ref, "pg_locks", &interval) && interval == 20 * USEC_PER_SEC);
+    assert_true(wants(ref, "shop", &interval) && catalog_find(s->catalog, SLICE_LIT("shop"))->own);
+
+    assert_null(settings_load_with(buf_cstr(&path), SLICE_LIT("[backend]\nurl = 'https://x'\n"), "c 2", diags));
+    assert_string_equal(conf_diags_at(diags, 0)->file, "c 2");
+}
+
 static void families_of_the_users_own(void **state)
 {
     (void)state;
@@ -71,6 +115,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         SETTINGS_TEST(families_can_be_turned_off_and_paced),
+        SETTINGS_TEST(presets),
+        SETTINGS_TEST(what_the_backend_says),
         SETTINGS_TEST(families_of_the_users_own),
         SETTINGS_TEST(settings_that_collect_alike),
     };

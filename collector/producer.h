@@ -1,0 +1,37 @@
+#pragma once
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * Producer: what is read of a server beside the target's tick, on a thread of its own so that neither waits for the
+ * other: the one-second sampler, a pooler, a backup tool. It puts readings into the target's inbox. A kind is one row
+ * in producer.c, its code one file with a const ProducerKind.
+ */
+#include <stdatomic.h>
+
+#include "collector/family_costs.h"
+#include "collector/inbox.h"
+#include "collector/settings.h"
+
+typedef struct ProducerOptions {
+    const Settings *settings;     /* outlive the producer, as do all of these */
+    const ServerSettings *server; /* of these settings */
+    Inbox *inbox;
+    FamilyCosts *costs;       /* of the families it reads, but for their bytes: those are counted where they are sent */
+    const _Atomic bool *stop; /* leave early from what takes long */
+} ProducerOptions;
+
+typedef struct ProducerKind {
+    const char *name; /* of its threads, at most 8 bytes */
+    bool (*is_wanted)(const ProducerOptions *options);
+    void *(*new)(const ProducerOptions *options); /* on the target's thread; connects nowhere */
+    Usec (*turn)(void *self, Usec now);           /* does what is due; gives when it is due again (monotonic) */
+    void *(*free)(void *self);                    /* on its thread, after the last turn: puts what it still has */
+} ProducerKind;
+
+typedef struct Producers Producers;
+
+/* Starts a thread for each kind that is wanted. One that cannot be started is logged and does not hinder the others. */
+Producers *producers_start(const ProducerOptions *options);
+void producers_ask_to_stop(Producers *p);
+Producers *producers_stop(Producers *p); /* asks, waits, frees; NULL allowed; returns NULL */
+/* For tests: the same with kinds of theirs. */
+Producers *producers_start_kinds(const ProducerOptions *options, const ProducerKind *const *kinds, size_t count);
