@@ -165,7 +165,8 @@ static int open_ca(Server *s, Err *reterr)
                                .store = s->program->store,
                                .seal = &s->seal,
                                .data_dir = settings->data_dir,
-                               .now = clock_wall()};
+                               .now = clock_wall(),
+                               .client_lifetime = settings->cert_lifetime};
     int r = dir_ensure(settings->data_dir, 0700, reterr);
     return r < 0 ? r : ca_open(&s->ca, &options, reterr);
 }

@@ -85,6 +85,10 @@ static const ConfKey rows[] = {
     {"Listener", NULL, CONF_PATH, FIELD(ca_cert), .env = "CA_CERT",
      .help = "CA that signs collectors, PEM. Empty: built-in, its key encrypted in the store."},
     {"Listener", NULL, CONF_PATH, FIELD(ca_key), .env = "CA_KEY", .help = "Its key, PEM."},
+    {"Listener", NULL, CONF_DURATION, FIELD(cert_lifetime), .env = "CERT_LIFETIME", .otherwise = "365d",
+     .min = 10 * USEC_PER_SEC, .max = 3660 * DAY,
+     .help = "How long a collector's certificate is good. Collectors renew when two thirds are over. At least a day in "
+             "production."},
     {"Listener", NULL, CONF_STRING, FIELD(trusted_proxies), .env = "TRUSTED_PROXIES",
      .help = "Addresses and networks, with commas, of proxies whose `X-Forwarded-For`, `X-Forwarded-Proto` and client "
              "certificate are believed."},
@@ -214,6 +218,8 @@ static void check_tls(Check *c)
         s->tls_enabled = c->production;
     check_key_pair(c, s->tls_cert, s->tls_key, &s->tls_cert, &s->tls_key);
     check_key_pair(c, s->ca_cert, s->ca_key, &s->ca_cert, &s->ca_key);
+    if (c->production && s->cert_lifetime < DAY)
+        FAULT(c, cert_lifetime, "", "must be at least a day in production");
     if (c->production && s->tls_enabled && !is_given(s->tls_cert) && !is_given(s->tls_key))
         FAULT(c, tls_cert, "or TLS_ENABLED=false behind a proxy that ends TLS", "must be given in production");
     if (c->production && !s->tls_enabled && !is_given(s->trusted_proxies))

@@ -43,6 +43,7 @@ struct BackendSettings {
     const char *tls_names; /* comma list of host names and addresses for an issued certificate */
     const char *ca_cert;   /* file; "": built-in CA, key encrypted in the store */
     const char *ca_key;
+    Usec cert_lifetime;          /* of the certificates given to collectors */
     const char *trusted_proxies; /* comma list of addresses and CIDR networks */
     const char *client_cert_header;
     const char *cors_origins;

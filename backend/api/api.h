@@ -40,9 +40,14 @@ int session_me(HttpRequest *r, Err *reterr);
 
 int collector_register(HttpRequest *r, Err *reterr);
 int collector_refresh_token(HttpRequest *r, Err *reterr);
+int collector_renew_certificate(HttpRequest *r, Err *reterr);
 int collector_list(HttpRequest *r, Err *reterr);
 int collector_get(HttpRequest *r, Err *reterr);
 int collector_delete(HttpRequest *r, Err *reterr);
+
+int config_get(HttpRequest *r, Err *reterr);
+int config_put(HttpRequest *r, Err *reterr);
+int config_versions(HttpRequest *r, Err *reterr);
 
 int push_metrics(HttpRequest *r, Err *reterr);
 
@@ -51,4 +56,5 @@ int server_get(HttpRequest *r, Err *reterr);
 int server_metrics(HttpRequest *r, Err *reterr);
 int server_statements(HttpRequest *r, Err *reterr);
 int server_activity(HttpRequest *r, Err *reterr);
+int server_activity_history(HttpRequest *r, Err *reterr);
 int family_list(HttpRequest *r, Err *reterr);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Collectors: registration, tokens, lists, revocation. */
+/* Collectors: registration, renewal of certificates and tokens, lists, revocation. */
+#include "backend/api/collectors.h"
+
 #include "backend/api/api.h"
 #include "backend/auth/auth.h"
 #include "backend/auth/ca.h"
@@ -8,6 +10,23 @@
 #include "lib/json/json.h"
 
 enum { CSR_MAX = 16 << 10 };
+
+#define ISSUED(what_)                                                                                                  \
+    {                                                                                                                  \
+        .name = "pganalytics_credentials_issued_total", .labels = "what=\"" what_ "\"",                                \
+        .help = "Credentials given to collectors."                                                                     \
+    }
+
+static Counter registered = ISSUED("registration");
+static Counter renewed_certificates = ISSUED("certificate");
+static Counter renewed_tokens = ISSUED("token");
+
+const TelemetryEntry collectors_telemetry[] = {
+    {TELEMETRY_COUNTER, &registered},
+    {TELEMETRY_COUNTER, &renewed_certificates},
+    {TELEMETRY_COUNTER, &renewed_tokens},
+};
+const size_t collectors_telemetry_count = ARRAY_LENGTH(collectors_telemetry);
 
 typedef struct Registration {
     const char *name;
@@ -153,6 +172,7 @@ int collector_register(HttpRequest *r, Err *reterr)
         return j;
     credentials_answer(r, buf_cstr(&collector_id), &credentials);
     r->status = 201;
+    counter_add(&registered, 1);
     log_info("collector registered", log_str("collector_id", buf_cstr(&collector_id)), log_str("name", reg.name),
              log_str("hostname", reg.hostname), log_str("address", r->remote_address));
     return HTTP_DONE;
@@ -185,8 +205,61 @@ int collector_refresh_token(HttpRequest *r, Err *reterr)
                     STORE_PARAMS(token_id, r->principal.collector_id, api_iso(r, expires)), r->deadline, &kept, reterr);
     if (j < 0)
         return j;
+    counter_add(&renewed_tokens, 1);
     append_member(&r->answer, "token", buf_slice(&token));
     append_member(&r->answer, "expires_at", slice_cstr(api_iso(r, expires)));
+    buf_append_char(&r->answer, '}');
+    return HTTP_DONE;
+}
+
+static int csr_read(HttpRequest *r, Slice *ret, Err *reterr)
+{
+    _cleanup_json_doc_ yyjson_doc *doc = NULL;
+    JsonReader reader;
+
+    int j = json_parse(r->body, (JsonLimits){.bytes = API_BODY_MAX, .depth = 4}, &doc, reterr);
+    if (j < 0)
+        return j;
+    json_reader_init(&reader, yyjson_doc_get_root(doc), "", reterr);
+    *ret = arena_dup(r->arena, json_take_string(&reader, "csr", 1, CSR_MAX));
+    return json_reader_finish(&reader);
+}
+
+/* The certificate that is shown stays good until the new one is first used: see collector_credentials.sql. */
+int collector_renew_certificate(HttpRequest *r, Err *reterr)
+{
+    _cleanup_buf_ Buf certificate = BUF_INIT;
+    _cleanup_buf_ Buf kept = BUF_INIT;
+    const char *id = r->principal.collector_id;
+    TlsCertInfo info;
+    Slice csr;
+
+    if (!slice_eq_cstr(r->path_values[0], id))
+        return err_set(reterr, ERR_IDENTITY_MISMATCH, "the credentials are those of another collector than %.60s",
+                       r->path_values[0].ptr);
+    int c = csr_read(r, &csr, reterr);
+    if (c < 0)
+        return c;
+    c = ca_issue_client(r->backend->ca, csr, id, clock_wall(), &certificate, reterr);
+    if (c < 0)
+        return c;
+    c = tls_cert_read(buf_slice(&certificate), &info, reterr);
+    if (c < 0)
+        return c;
+    const char *expires = api_iso(r, info.not_after);
+    c = store_query(r->backend->store, "collector_certificate_insert",
+                    STORE_PARAMS(id, info.serial, expires, r->certificate_serial, r->remote_address), r->deadline,
+                    &kept, reterr);
+    if (c < 0)
+        return c;
+    if (c == STORE_EMPTY)
+        return err_set(reterr, ERR_CERTIFICATE_INVALID, "the client certificate was revoked a moment ago");
+    counter_add(&renewed_certificates, 1);
+    log_info("certificate renewed", log_str("collector_id", id), log_str("serial", info.serial),
+             log_str("expires_at", expires));
+    append_member(&r->answer, "certificate", buf_slice(&certificate));
+    append_member(&r->answer, "ca_certificate", ca_certificate_pem(r->backend->ca));
+    append_member(&r->answer, "expires_at", slice_cstr(expires));
     buf_append_char(&r->answer, '}');
     return HTTP_DONE;
 }

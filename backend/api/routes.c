@@ -5,6 +5,7 @@
 #include "backend/api/api.h"
 #include "backend/api/health.h"
 #include "backend/web/web.h"
+#include "lib/catalog/collection.h"
 #include "lib/wire/push.h"
 
 #define V1 "/api/v1"
@@ -24,9 +25,17 @@ const HttpRoute backend_routes[] = {
      "Register a collector: certificate and token", false},
     {HTTP_POST, V1 "/collectors/refresh-token", ACCESS_COLLECTOR_TOKEN, collector_refresh_token, API_BODY_MAX,
      "A new token for a collector", false},
+    {HTTP_POST, V1 "/collectors/{id}/certificate", ACCESS_COLLECTOR, collector_renew_certificate, API_BODY_MAX,
+     "A renewed certificate for a collector", false},
     {HTTP_GET, V1 "/collectors", ACCESS_VIEWER, collector_list, 0, "Collectors with their status", false},
     {HTTP_GET, V1 "/collectors/{id}", ACCESS_VIEWER, collector_get, 0, "One collector", false},
     {HTTP_DELETE, V1 "/collectors/{id}", ACCESS_ADMIN, collector_delete, 0, "Revoke a collector", false},
+    {HTTP_GET, V1 "/config/{collector_id}", ACCESS_COLLECTOR_OR_ADMIN, config_get, 0,
+     "What a collector is told to collect, as TOML", false},
+    {HTTP_PUT, V1 "/config/{collector_id}", ACCESS_ADMIN, config_put, COLLECTION_DOCUMENT_MAX,
+     "Tell a collector what to collect", false},
+    {HTTP_GET, V1 "/config/{collector_id}/versions", ACCESS_ADMIN, config_versions, 0,
+     "The versions of a collector's configuration", false},
     {HTTP_POST, V1 "/metrics/push", ACCESS_COLLECTOR, push_metrics, WIRE_BODY_MAX, "Readings from a collector", false},
 
     {HTTP_GET, V1 "/servers", ACCESS_VIEWER, server_list, 0, "Monitored servers with headline figures", false},
@@ -34,6 +43,8 @@ const HttpRoute backend_routes[] = {
     {HTTP_GET, V1 "/servers/{id}/metrics", ACCESS_VIEWER, server_metrics, 0, "Time series", false},
     {HTTP_GET, V1 "/servers/{id}/statements", ACCESS_VIEWER, server_statements, 0, "Statements of a time range", false},
     {HTTP_GET, V1 "/servers/{id}/activity", ACCESS_VIEWER, server_activity, 0, "Sessions at the latest reading", false},
+    {HTTP_GET, V1 "/servers/{id}/activity/history", ACCESS_VIEWER, server_activity_history, 0,
+     "Average active sessions over time", false},
     {HTTP_GET, V1 "/families", ACCESS_VIEWER, family_list, 0, "What is collected", false},
 
     {HTTP_GET, "/{path...}", ACCESS_ANYONE, web_get, 0, "The web interface", true},

@@ -14,6 +14,7 @@ enum {
     ANSWER_POINTS_MAX = POINTS_MAX * SERIES_MAX, /* of all metrics together: some 100 MB of JSON */
     STATEMENTS_DEFAULT = 50,
     STATEMENTS_MAX = 500,
+    SAMPLES_STEP_MIN_MS = 10000,
 };
 
 /* Steps that people read easily; longer ones are whole days. */
@@ -204,6 +205,33 @@ int server_activity(HttpRequest *r, Err *reterr)
     if (p < 0)
         return p;
     return api_answer_query(r, "activity", STORE_PARAMS(id), server_name(r, id), reterr);
+}
+
+int server_activity_history(HttpRequest *r, Err *reterr)
+{
+    const char *id;
+    int64_t step_ms = 0, limit = 0;
+    ApiRange range;
+
+    int p = api_path_int(r, 0, "server", &id, reterr);
+    if (p < 0)
+        return p;
+    p = api_param_range(r, clock_wall(), &range, reterr);
+    if (p < 0)
+        return p;
+    p = param_step(r, &range, &step_ms, reterr);
+    if (p < 0)
+        return p;
+    if (step_ms < SAMPLES_STEP_MIN_MS)
+        return err_set(reterr, ERR_PARAMETER_INVALID, "step = %lld ms is shorter than the 10 s that samples come in",
+                       (long long)step_ms);
+    p = api_param_int(r, "limit", 1, STATEMENTS_MAX, STATEMENTS_DEFAULT, &limit, reterr);
+    if (p < 0)
+        return p;
+    return api_answer_query(
+        r, "activity_history",
+        STORE_PARAMS(id, api_iso(r, range.from), api_iso(r, range.to), api_int(r, step_ms), api_int(r, limit)),
+        server_name(r, id), reterr);
 }
 
 int family_list(HttpRequest *r, Err *reterr)

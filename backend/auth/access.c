@@ -127,7 +127,7 @@ static int check_credentials(HttpRequest *r, const JwtClaims *claims, Err *reter
                        "the client certificate belongs to another collector than the token");
     if (r->certificate_serial && !yyjson_get_bool(yyjson_obj_get(root, "certificate_good")))
         return err_set(reterr, ERR_CERTIFICATE_INVALID,
-                       "the client certificate was revoked; register the collector again");
+                       "the client certificate was revoked or replaced; register the collector again");
     return 0;
 }
 
@@ -158,6 +158,18 @@ static int check_collector(HttpRequest *r, Err *reterr)
     return check_collector_token(r, reterr);
 }
 
+/* Who shows a certificate, or a token that is a collector's, is told what is wrong with a collector's credentials. */
+static int check_collector_or_admin(HttpRequest *r, Err *reterr)
+{
+    Slice token = bearer_token(r);
+    JwtClaims claims;
+    bool is_collector = r->certificate_serial || r->certificate_fault ||
+                        (token.ptr && jwt_verify(&r->backend->auth->keys, token, JWT_COLLECTOR, clock_wall(), r->arena,
+                                                 &claims, NULL) == 0);
+
+    return is_collector ? check_collector(r, reterr) : check_admin(r, reterr);
+}
+
 static int check_scrape(HttpRequest *r, Err *reterr)
 {
     Slice token = bearer_token(r), ours = r->backend->auth->scrape_token;
@@ -184,6 +196,7 @@ static int (*const checks[_ACCESS_MAX])(HttpRequest *, Err *) = {
     [ACCESS_REGISTRATION] = check_registration,
     [ACCESS_COLLECTOR_TOKEN] = check_collector_token,
     [ACCESS_COLLECTOR] = check_collector,
+    [ACCESS_COLLECTOR_OR_ADMIN] = check_collector_or_admin,
     [ACCESS_SCRAPE] = check_scrape,
 };
 

@@ -13,18 +13,27 @@
 #include "lib/io/file.h"
 #include "lib/json/json.h"
 
-enum { CA_YEARS = 20, LEAF_DAYS = 365, PEM_MAX = 64 << 10, SERIAL_BYTES = 16 };
+enum { CA_YEARS = 20, PEM_MAX = 64 << 10, SERIAL_BYTES = 16 };
 
 /* Names under which the built-in authority lies in pganalytics.secrets. */
 static const char secret_name[] = "ca";
 
-/* Certificates begin a little in the past: a collector's clock may be behind ours. */
-static const long backdate_seconds = -300;
+static const Usec day = 86400 * USEC_PER_SEC;
+static const Usec leaf_lifetime = 365 * day;
+
+/* Certificates begin a little in the past: a collector's clock may be behind ours. Of a short life only a part of it,
+ * because a collector renews when a share of the life is over. */
+static long backdate_seconds(Usec lifetime)
+{
+    const Usec most = 300 * USEC_PER_SEC, share = lifetime / 10;
+    return (long)((share < most ? share : most) / USEC_PER_SEC);
+}
 
 struct Ca {
     X509 *certificate;
     EVP_PKEY *key;
     char *certificate_pem;
+    Usec client_lifetime;
 };
 
 static void x509_freep(X509 **x)
@@ -89,7 +98,7 @@ typedef struct CertificateSpec {
     X509 *issuer; /* NULL: self-signed */
     EVP_PKEY *signing_key;
     Usec now;
-    int days;
+    Usec lifetime;
     const char *const (*extensions)[2]; /* {name, value}, ended by {NULL, NULL} */
 } CertificateSpec;
 
@@ -135,9 +144,11 @@ static int certificate_make(const CertificateSpec *spec, X509 **ret, Err *reterr
 
     if (!x || X509_set_version(x, X509_VERSION_3) != 1 || !serial_set(x) || !subject_set(x, spec->common_name) ||
         X509_set_issuer_name(x, X509_get_subject_name(spec->issuer ? spec->issuer : x)) != 1 ||
-        !X509_time_adj_ex(X509_getm_notBefore(x), 0, backdate_seconds, &now) ||
-        !X509_time_adj_ex(X509_getm_notAfter(x), spec->days, 0, &now) || X509_set_pubkey(x, spec->public_key) != 1 ||
-        !extensions_add(x, spec->issuer, spec->extensions) || X509_sign(x, spec->signing_key, EVP_sha256()) == 0)
+        !X509_time_adj_ex(X509_getm_notBefore(x), 0, -backdate_seconds(spec->lifetime), &now) ||
+        !X509_time_adj_ex(X509_getm_notAfter(x), (int)(spec->lifetime / day),
+                          (long)(spec->lifetime % day / USEC_PER_SEC), &now) ||
+        X509_set_pubkey(x, spec->public_key) != 1 || !extensions_add(x, spec->issuer, spec->extensions) ||
+        X509_sign(x, spec->signing_key, EVP_sha256()) == 0)
         return tls_fail(reterr, "a certificate could not be made");
     *ret = TAKE_PTR(x);
     return 0;
@@ -194,7 +205,7 @@ static int ca_make(Usec now, Buf *ret_certificate_pem, Buf *ret_key_pem, Err *re
                                             .public_key = key,
                                             .signing_key = key,
                                             .now = now,
-                                            .days = CA_YEARS * 365,
+                                            .lifetime = CA_YEARS * leaf_lifetime,
                                             .extensions = extensions},
                          &x, reterr);
     if (r < 0)
@@ -329,6 +340,7 @@ int ca_open(Ca **ret, const CaOptions *o, Err *reterr)
     if (!ca)
         abort();
 
+    ca->client_lifetime = o->client_lifetime > 0 ? o->client_lifetime : leaf_lifetime;
     bool files = o->cert_file && o->cert_file[0];
     int r = files ? ca_from_files(ca, o, reterr) : ca_from_store(ca, o, reterr);
     if (r < 0)
@@ -384,7 +396,7 @@ int ca_issue_client(const Ca *ca, Slice csr_pem, const char *common_name, Usec n
                                                 .issuer = ca->certificate,
                                                 .signing_key = ca->key,
                                                 .now = now,
-                                                .days = LEAF_DAYS,
+                                                .lifetime = ca->client_lifetime,
                                                 .extensions = extensions},
                              &x, reterr);
     return r < 0 ? r : certificate_to_pem(x, ret_cert_pem, reterr);
@@ -441,7 +453,7 @@ int ca_issue_server(const Ca *ca, const char *names, Usec now, Buf *ret_cert_pem
                                             .issuer = ca->certificate,
                                             .signing_key = ca->key,
                                             .now = now,
-                                            .days = LEAF_DAYS,
+                                            .lifetime = leaf_lifetime,
                                             .extensions = extensions},
                          &x, reterr);
     if (r < 0)

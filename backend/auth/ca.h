@@ -18,6 +18,7 @@ typedef struct CaOptions {
     const Seal *seal;     /* encrypts the built-in key */
     const char *data_dir; /* where ca.crt is written for people; NULL: nowhere */
     Usec now;             /* wall */
+    Usec client_lifetime; /* of the certificates of collectors; 0: a year */
 } CaOptions;
 
 int ca_open(Ca **ret, const CaOptions *options, Err *reterr) MUST_CHECK;
@@ -27,7 +28,7 @@ DEFINE_CLEANUP(Ca *, ca_free)
 Slice ca_certificate_pem(const Ca *ca);
 
 /* A client certificate for @common_name (a collector's id) with the key of @csr_pem, whose signature is checked and
- * whose own names are not believed. One year. ERR_UNPROCESSABLE: the request is no good. */
+ * whose own names are not believed. ERR_UNPROCESSABLE: the request is no good. */
 int ca_issue_client(const Ca *ca, Slice csr_pem, const char *common_name, Usec now, Buf *ret_cert_pem,
                     Err *reterr) MUST_CHECK;
 

@@ -29,6 +29,15 @@ as $$
             from pganalytics.certificates c
             where c.collector_id = collector.collector_id
                 and c.revoked_at is null),
+        'config', json_build_object(
+            'version', collector.config_version,
+            'applied', collector.config_applied,
+            'refused',
+            case
+                when collector.config_refused is not null
+                    then json_build_object('version', collector.config_refused, 'reason', collector.config_reason)
+            end,
+            'reported_at', collector.config_reported_at),
         'servers', s.servers)
     from (
         select count(*) as servers, coalesce(max(interval_ms), 60000) as interval_ms

@@ -1,6 +1,41 @@
 -- From the catalog to tables: families and columns are registered, tables widened, views renewed. Columns are only ever
 -- added: a column that left the catalog stays, one whose type changed is refused.
 
+-- A built-in family needs a name that a family of users has: that one goes on under another name, with all its rows.
+create or replace function pganalytics.give_way(p_family text)
+returns text language plpgsql
+set search_path = pg_catalog
+as $$
+declare
+    v_new  text := left(p_family, 44) || '_own';
+    v_part name;
+begin
+    if not exists (select from pganalytics.families f where f.family = p_family and f.own) then
+        return null;
+    end if;
+    perform pg_advisory_xact_lock(hashtextextended('pganalytics.own_families', 0));
+    for v_number in 2 .. 9 loop
+        exit when not exists (select from pganalytics.families f where f.family = v_new);
+        v_new := left(p_family, 42) || '_own_' || v_number;
+    end loop;
+    execute format('drop view if exists metric_view.%I', p_family);
+    for v_part in
+        select c.relname
+        from pg_inherits i
+            join pg_class c on c.oid = i.inhrelid
+        where i.inhparent = to_regclass(format('metric.%I', p_family))
+    loop
+        execute format('alter table metric_partition.%I rename to %I', v_part, left(v_part, length('p20000101_')) || v_new);
+    end loop;
+    execute format('alter index if exists metric.%I rename to %I', p_family || '_server_time', v_new || '_server_time');
+    execute format('alter table metric.%I rename to %I', p_family, v_new);
+    update pganalytics.families set family = v_new where family = p_family;
+    update pganalytics.family_columns set family = v_new where family = p_family;
+    update pganalytics.series set family = v_new where family = p_family;
+    perform pganalytics.widen_family(v_new);
+    return v_new;
+end $$;
+
 create or replace function pganalytics.register_family(p_family jsonb)
 returns smallint language plpgsql
 set search_path = pg_catalog
@@ -9,6 +44,9 @@ declare
     v_id    smallint;
     v_fault text;
 begin
+    if not p_family ? 'own' then
+        perform pganalytics.give_way(p_family->>'name');
+    end if;
     insert into pganalytics.families as f (family, help, scope, mode, interval_seconds)
     values (p_family->>'name', p_family->>'help', p_family->>'scope', p_family->>'mode', (p_family->>'interval')::integer)
     on conflict (family) do update
@@ -40,6 +78,50 @@ begin
 
     select f.family_id into v_id from pganalytics.families f where f.family = p_family->>'name';
     return v_id;
+end $$;
+
+-- A family that a collector brought. NULL, or why it cannot be. Backends do it one after another.
+create or replace function pganalytics.register_own_family(p_family jsonb)
+returns text language plpgsql
+set search_path = pg_catalog
+as $$
+declare
+    v_name  text := p_family->>'name';
+    v_own   boolean;
+    v_fault text;
+begin
+    perform pg_advisory_xact_lock(hashtextextended('pganalytics.own_families', 0));
+    select f.own into v_own from pganalytics.families f where f.family = v_name;
+    if not v_own then
+        return 'a built-in family has this name';
+    end if;
+    if v_own is null and (select count(*) from pganalytics.families f where f.own) >= 200 then
+        return 'there are 200 families of users already';
+    end if;
+
+    select format('column %s is a %s of type %s, and a %s of type %s in the store: give it another name',
+                  n.name, n.kind, n.type, o.kind, o.type)
+    into v_fault
+    from pganalytics.family_columns o
+        join jsonb_to_recordset(p_family->'columns') as n (name text, kind text, type text) on n.name = o.name
+    where o.family = v_name and (o.kind, o.type) is distinct from (n.kind, n.type)
+    order by o.position
+    limit 1;
+    if v_fault is not null then
+        return v_fault;
+    end if;
+    if (select count(*)
+        from (
+            select o.name from pganalytics.family_columns o where o.family = v_name
+            union
+            select n.name from jsonb_to_recordset(p_family->'columns') as n (name text)
+        ) u) > 250 then
+        return 'it had more than 250 columns in the course of time';
+    end if;
+
+    perform pganalytics.register_family(p_family || '{"own": true}');
+    update pganalytics.families f set own = true where f.family = v_name and not f.own;
+    return null;
 end $$;
 
 -- Adds the columns that metric.<family> lacks and renews metric_view.<family> when it would differ.

@@ -21,3 +21,16 @@ begin
     grant execute on function pganalytics.reading_values(smallint, integer, timestamptz) to grafana_user;
     return true;
 end $$;
+
+-- The same for one family that came later.
+create or replace function pganalytics.grant_family(p_family text)
+returns boolean language plpgsql
+set search_path = pg_catalog
+as $$
+begin
+    if not exists (select from pg_roles where rolname = 'grafana_user') then
+        return false;
+    end if;
+    execute format('grant select on metric.%I, metric_view.%I to grafana_user', p_family, p_family);
+    return true;
+end $$;

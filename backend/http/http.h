@@ -108,10 +108,11 @@ typedef enum Access {
     ACCESS_VIEWER,
     ACCESS_EDITOR,
     ACCESS_ADMIN,
-    ACCESS_REGISTRATION,    /* X-Registration-Secret */
-    ACCESS_COLLECTOR_TOKEN, /* collector's JWT (certificate checked too when one is shown) */
-    ACCESS_COLLECTOR,       /* client certificate and JWT of the same collector */
-    ACCESS_SCRAPE,          /* loopback, or the scrape token */
+    ACCESS_REGISTRATION,       /* X-Registration-Secret */
+    ACCESS_COLLECTOR_TOKEN,    /* collector's JWT (certificate checked too when one is shown) */
+    ACCESS_COLLECTOR,          /* client certificate and JWT of the same collector */
+    ACCESS_COLLECTOR_OR_ADMIN, /* ACCESS_COLLECTOR when a client certificate or a collector's JWT is shown */
+    ACCESS_SCRAPE,             /* loopback, or the scrape token */
     _ACCESS_MAX
 } Access;
 

@@ -5,17 +5,15 @@
  */
 #include "backend/http/listener.h"
 
-#include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
-#include <netdb.h>
-#include <netinet/tcp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <time.h>
 
 #include "backend/http/exchange.h"
 #include "lib/base/log.h"
+#include "lib/io/listen.h"
 
 /* TLS 1.3 only: collectors are ours, and every browser of the last years speaks it. */
 #define TLS_PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3"
@@ -69,70 +67,12 @@ static void complete_options(HttpListenerOptions *o, Arena *arena)
     o->client_ca_pem = arena_dup(arena, o->client_ca_pem);
 }
 
-static int open_socket(const struct addrinfo *address, int *ret_fd)
+static int bind_socket(HttpListener *l, int *ret_fd, Err *reterr)
 {
-    int fd = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
-        return -errno;
-    int on = 1;
-    int off = 0;
-    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* accepted sockets inherit it */
-    if (address->ai_family == AF_INET6)
-        (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
-    if (bind(fd, address->ai_addr, address->ai_addrlen) < 0 || listen(fd, BACKLOG) < 0) {
-        int r = -errno;
-        (void)close(fd);
-        return r;
-    }
-    *ret_fd = fd;
-    return 0;
-}
-
-/* IPv6 for all addresses takes IPv4 too; hosts without IPv6 get plain IPv4. */
-static int bind_socket(const HttpListenerOptions *o, int *ret_fd, Err *reterr)
-{
-    const char *all[] = {"::", "0.0.0.0"};
-    const char *one[] = {o->address};
-    bool any = o->address[0] == '\0';
-    char port[8];
-    (void)snprintf(port, sizeof port, "%u", (unsigned)o->port);
-
-    int r = -EADDRNOTAVAIL;
-    for (size_t i = 0; r < 0 && i < (any ? ARRAY_LENGTH(all) : ARRAY_LENGTH(one)); i++) {
-        const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV | AI_PASSIVE};
-        struct addrinfo *found = NULL;
-        int failed = getaddrinfo(any ? all[i] : one[i], port, &hints, &found);
-        if (failed && any)
-            continue;
-        if (failed)
-            return err_set(reterr, ERR_CONFIG, "listen address \"%s\": %s", o->address, gai_strerror(failed));
-        r = open_socket(found, ret_fd);
-        freeaddrinfo(found);
-        if (r == -EADDRINUSE)
-            break;
-    }
-    if (r == -EADDRINUSE) {
-        r = err_set(reterr, ERR_IO, "port %s is already taken", port);
+    int r = listen_tcp(l->options.address, l->options.port, BACKLOG, ret_fd, &l->port, reterr);
+    if (r < 0 && reterr && reterr->code == ERR_CONFLICT)
         err_hint(reterr, "set PORT to another one, or stop the program that uses it");
-    } else if (r < 0) {
-        r = err_set_errno(reterr, ERR_IO, -r, "cannot listen on %s port %s", any ? "any address" : o->address, port);
-    }
-    return r;
-}
-
-static uint16_t bound_port(int fd)
-{
-    union {
-        struct sockaddr any;
-        struct sockaddr_in v4;
-        struct sockaddr_in6 v6;
-    } address;
-    socklen_t len = sizeof address;
-    memset(&address, 0, sizeof address);
-    if (getsockname(fd, &address.any, &len) < 0)
-        return 0;
-    return ntohs(address.any.sa_family == AF_INET6 ? address.v6.sin6_port : address.v4.sin_port);
+    return err_trace(r);
 }
 
 /* Called in each handshake. GnuTLS has no argument for us here; the session carries libmicrohttpd's connection. */
@@ -247,10 +187,9 @@ int http_listener_start(HttpListener **ret, const HttpListenerOptions *options, 
     int fd = -1;
     int r = prepare(l, options, reterr);
     if (r == 0)
-        r = bind_socket(&l->options, &fd, reterr);
+        r = bind_socket(l, &fd, reterr);
     if (r < 0)
         return r;
-    l->port = bound_port(fd);
 
     r = http_workers_start(l, reterr);
     if (r == 0)

@@ -156,11 +156,26 @@ static int64_t count_values(const CheckedFrame *c)
     return n;
 }
 
+/* Built in, or described by the push. NULL, or why there is none. */
+static const char *find_family(const Checker *k, CheckedFrame *c)
+{
+    c->family = catalog_find(k->catalog, c->frame->family);
+    for (size_t i = 0; !c->family && i < k->ret->own_count; i++) {
+        const OwnFamily *own = &k->ret->own[i];
+        if (!slice_eq(own->name, c->frame->family))
+            continue;
+        c->family = own->family;
+        return own->fault;
+    }
+    return c->family ? NULL : "the family is not known";
+}
+
 static const char *check_frame(Checker *k, CheckedFrame *c)
 {
-    if (!c->family)
-        return "the family is not known";
-    const char *fault = time_fault(k, c->frame->time);
+    const char *fault = find_family(k, c);
+    if (fault)
+        return fault;
+    fault = time_fault(k, c->frame->time);
     if (!fault)
         fault = map_columns(k, c);
     if (!fault)
@@ -174,7 +189,6 @@ static const char *check_frame(Checker *k, CheckedFrame *c)
 static void take_frame(Checker *k, const PushFrame *frame)
 {
     CheckedFrame c = {
-        .family = catalog_find(k->catalog, frame->family),
         .frame = frame,
         .row_count = frame->row_count,
     };
@@ -246,8 +260,12 @@ void check_batch(const PushBatch *push, const Catalog *catalog, CheckLimits limi
         .frames = arena_new_array(arena, CheckedFrame, push->frame_count),
         .texts = arena_new_array(arena, CheckedFrame, push->frame_count),
         .metrics = arena_new_array(arena, CheckedMetric, push->metric_count),
+        .own = arena_new_array(arena, OwnFamily, push->family_count),
+        .own_count = push->family_count,
         .bytes = sizeof(PushBatch) + push->memory_bytes, /* what is refused is held, too, until the answer */
     };
+    for (size_t i = 0; i < push->family_count; i++)
+        own_family_define(&push->families[i], catalog, arena, &ret->own[i]);
     Checker k = {.catalog = catalog, .limits = limits, .arena = arena, .ret = ret};
     for (size_t i = 0; i < push->frame_count; i++)
         take_frame(&k, &push->frames[i]);
@@ -267,6 +285,21 @@ void check_refuse_row(CheckedBatch *batch, Arena *arena, CheckedFrame *c, size_t
         batch->answer.accepted_values -=
             c->sources[i] >= 0 &&
             c->frame->cells[row * c->frame->column_count + (size_t)c->sources[i]].type != CELL_NULL;
+}
+
+void check_refuse_family(CheckedBatch *batch, Arena *arena, const Family *family, const char *reason)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < batch->frame_count; i++) {
+        CheckedFrame *c = &batch->frames[i];
+        if (c->family != family) {
+            batch->frames[kept++] = *c;
+            continue;
+        }
+        for (size_t row = 0; row < c->frame->row_count; row++)
+            check_refuse_row(batch, arena, c, row, reason);
+    }
+    batch->frame_count = kept;
 }
 
 void check_refuse_metric(CheckedBatch *batch, Arena *arena, size_t index, const char *reason)

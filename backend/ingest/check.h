@@ -4,6 +4,7 @@
  * A decoded push against the catalog: what may be stored, and what is refused with which reason. Nothing is dropped
  * silently: every row of the push is either accepted or counted under a reason. Pure, any thread.
  */
+#include "backend/ingest/own_family.h"
 #include "lib/base/arena.h"
 #include "lib/catalog/family.h"
 #include "lib/wire/push.h"
@@ -36,6 +37,8 @@ typedef struct CheckedMetric {
 } CheckedMetric;
 
 typedef struct CheckedBatch {
+    OwnFamily *own; /* of the push's families that are not built in; each may still be refused by the store */
+    size_t own_count;
     CheckedFrame *frames; /* of families with rows */
     size_t frame_count;
     CheckedFrame *texts; /* of families with texts: label "queryid", column "query" */
@@ -51,5 +54,7 @@ void check_batch(const PushBatch *push, const Catalog *catalog, CheckLimits limi
 
 /* Takes back what was accepted: for bounds that only the store knows. Doing it twice for a row does no harm. */
 void check_refuse_row(CheckedBatch *batch, Arena *arena, CheckedFrame *frame, size_t row, const char *reason);
+/* Removes all frames of a family; doing it again does no harm. */
+void check_refuse_family(CheckedBatch *batch, Arena *arena, const Family *family, const char *reason);
 /* Removes the metric at @index; the last one takes its place. */
 void check_refuse_metric(CheckedBatch *batch, Arena *arena, size_t index, const char *reason);

@@ -3,15 +3,16 @@
 #include "backend/ingest/encode.h"
 
 #include "lib/base/map.h"
+#include "lib/base/memory.h"
 #include "lib/pg/conn.h"
 #include "lib/pg/copy.h"
 
-enum { STREAM_KEPT_BYTES = 8 << 20, FIXED_COLUMNS = 4 };
+enum { STREAM_KEPT_BYTES = 8 << 20, FIXED_COLUMNS = 4, STREAMS_KEPT = 512 };
 
 static const char CUSTOM[] = "custom";
 
 typedef struct Stream {
-    const char *family;
+    char *family; /* families of users live no longer than their push */
     Buf columns;
     Buf data;
     size_t rows;
@@ -19,12 +20,14 @@ typedef struct Stream {
 } Stream;
 
 struct Encoder {
-    Map *streams; /* family -> Stream *; iterates in the order in which families were first seen */
+    Map *streams; /* family, or family '\0' fingerprint -> Stream *; iterates in the order in which families were first
+                     seen */
 };
 
 static void stream_free(void *p)
 {
     Stream *s = p;
+    free(s->family);
     buf_done(&s->columns);
     buf_done(&s->data);
     free(s);
@@ -51,6 +54,8 @@ void encoder_clear(Encoder *e)
 {
     Slice key;
     void *value;
+    if (map_len(e->streams) > STREAMS_KEPT)
+        map_clear(e->streams);
     for (size_t at = 0; map_next(e->streams, &at, &key, &value);) {
         Stream *s = value;
         if (s->data.capacity > STREAM_KEPT_BYTES)
@@ -61,21 +66,32 @@ void encoder_clear(Encoder *e)
     }
 }
 
+static Stream *stream_new(const char *family, const Family *f)
+{
+    Stream *s = mem_alloc(sizeof *s);
+    s->family = mem_strdup(family);
+    buf_append_cstr(&s->columns, "(time, server_id, series_id, interval_ms");
+    for (size_t i = f ? f->label_count : 0; f && i < f->column_count; i++) {
+        buf_append_cstr(&s->columns, ", ");
+        pg_quote_identifier(&s->columns, slice_cstr(f->columns[i].name));
+    }
+    buf_append_cstr(&s->columns, f ? ")" : ", value)");
+    return s;
+}
+
+/* Collectors may give a family of a name different columns: each is a stream of its own. */
 static Stream *stream_of(Encoder *e, const char *family, const Family *f)
 {
-    Stream *s = map_get(e->streams, slice_cstr(family));
+    _cleanup_buf_ Buf key = BUF_INIT;
+    buf_append_cstr(&key, family);
+    if (f && f->own) {
+        buf_append_char(&key, '\0');
+        buf_append_u64le(&key, family_fingerprint(f));
+    }
+    Stream *s = map_get(e->streams, buf_slice(&key));
     if (!s) {
-        s = calloc(1, sizeof *s);
-        if (!s)
-            abort();
-        s->family = family;
-        buf_append_cstr(&s->columns, "(time, server_id, series_id, interval_ms");
-        for (size_t i = f ? f->label_count : 0; f && i < f->column_count; i++) {
-            buf_append_cstr(&s->columns, ", ");
-            pg_quote_identifier(&s->columns, slice_cstr(f->columns[i].name));
-        }
-        buf_append_cstr(&s->columns, f ? ")" : ", value)");
-        map_put(e->streams, slice_cstr(family), s);
+        s = stream_new(family, f);
+        map_put(e->streams, buf_slice(&key), s);
     }
     if (s->rows == 0)
         pg_copy_begin(&s->data);

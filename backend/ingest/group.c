@@ -9,16 +9,32 @@
 #include <string.h>
 
 #include "backend/ingest/encode.h"
+#include "lib/base/log.h"
 #include "lib/base/map.h"
+#include "lib/base/memory.h"
 #include "lib/base/vec.h"
 
-enum { SERVERS_CACHED_MAX = 20000, SERIES_PER_SERVER_MAX = 200000 };
+enum { OWN_FAMILIES_CACHED_MAX = 1000, SERVERS_CACHED_MAX = 20000, SERIES_PER_SERVER_MAX = 200000 };
+static const Usec REFUSAL_LASTS = 60 * USEC_PER_SEC;
 static const Usec DAY = 24 * 3600 * USEC_PER_SEC;
 
 typedef struct Server {
     int32_t id;
     int64_t series_count;
 } Server;
+
+/* What the store said of a family of users. */
+typedef struct OwnKnown {
+    char *reason; /* NULL: it has a table */
+    Usec at;      /* monotonic */
+} OwnKnown;
+
+static void own_known_free(void *value)
+{
+    OwnKnown *k = value;
+    free(k->reason);
+    free(k);
+}
 
 /* Where the number of a series that the store is asked for goes to. */
 typedef struct Miss {
@@ -33,6 +49,7 @@ struct Group {
     SeriesCache *series;
     Map *servers;  /* collector '\0' name -> Server * */
     Map *families; /* name -> (void *)family_id */
+    Map *own;      /* name '\0' fingerprint -> OwnKnown * */
     Encoder *encoder;
     Buf json;
     Buf key;
@@ -51,6 +68,7 @@ Group *group_new(Store *store, SeriesCache *series)
     g->series = series;
     g->servers = map_new(free);
     g->families = map_new(NULL);
+    g->own = map_new(own_known_free);
     g->asked = map_new(NULL);
     g->encoder = encoder_new();
     return g;
@@ -63,6 +81,7 @@ Group *group_free(Group *g)
     store_writer_free(g->writer);
     map_free(g->servers);
     map_free(g->families);
+    map_free(g->own);
     map_free(g->asked);
     encoder_free(g->encoder);
     buf_done(&g->json);
@@ -77,6 +96,7 @@ void group_forget(Group *g)
 {
     map_clear(g->servers);
     map_clear(g->families);
+    map_clear(g->own);
     series_cache_clear(g->series);
     store_writer_forget_days(g->writer);
 }
@@ -388,9 +408,73 @@ static int load_families(Group *g, Err *reterr)
     return 0;
 }
 
+static Slice own_key(Group *g, const OwnFamily *own)
+{
+    buf_clear(&g->key);
+    buf_append_cstr(&g->key, own->family->name);
+    buf_append_char(&g->key, '\0');
+    buf_append_u64le(&g->key, own->fingerprint);
+    return buf_slice(&g->key);
+}
+
+/* Asks the store for a table; *ret_reason: why there is none. What was said is remembered, a refusal for a minute. */
+static int make_own_family(Group *g, const OwnFamily *own, Arena *arena, const char **ret_reason, Err *reterr)
+{
+    Usec now = clock_monotonic();
+    OwnKnown *known = map_get(g->own, own_key(g, own));
+    *ret_reason = known ? known->reason : NULL;
+    if (known && (!known->reason || now < known->at + REFUSAL_LASTS))
+        return 0;
+    int r = store_writer_make_family(g->writer, own->family, arena, ret_reason, reterr);
+    if (r < 0)
+        return err_trace(r);
+    if (map_len(g->own) >= OWN_FAMILIES_CACHED_MAX)
+        map_clear(g->own);
+    known = mem_alloc(sizeof *known);
+    *known = (OwnKnown){.reason = *ret_reason ? mem_strdup(*ret_reason) : NULL, .at = now};
+    *ret_reason = known->reason;
+    map_put(g->own, own_key(g, own), known);
+    if (r == STORE_FAMILY_OK)
+        map_clear(g->families); /* it has a number now */
+    else
+        log_warn("a family of a collector cannot be stored", log_str("family", own->family->name),
+                 log_str("reason", known->reason));
+    return 0;
+}
+
+static bool has_frames_of(const CheckedBatch *c, const Family *family)
+{
+    for (size_t i = 0; i < c->frame_count; i++) {
+        if (c->frames[i].family == family)
+            return true;
+    }
+    return false;
+}
+
+/* Idempotent, so it needs no place in the transaction. */
+static int make_own_families(Group *g, IngestBatch **batches, size_t count, Err *reterr)
+{
+    for (size_t i = 0; i < count; i++) {
+        CheckedBatch *c = &batches[i]->checked;
+        for (size_t j = 0; j < c->own_count; j++) {
+            const char *reason = NULL;
+            if (!c->own[j].family || !has_frames_of(c, c->own[j].family))
+                continue;
+            int r = make_own_family(g, &c->own[j], batches[i]->arena, &reason, reterr);
+            if (r < 0)
+                return err_trace(r);
+            if (reason)
+                check_refuse_family(c, batches[i]->arena, c->own[j].family, reason);
+        }
+    }
+    return 0;
+}
+
 static int prepare(Group *g, IngestBatch **batches, size_t count, Err *reterr)
 {
     int r = store_writer_connect(g->writer, reterr);
+    if (r >= 0)
+        r = make_own_families(g, batches, count, reterr);
     if (r >= 0)
         r = load_families(g, reterr);
     if (r >= 0)
@@ -606,6 +690,17 @@ static void write_readings(Group *g, Buf *json, IngestBatch **batches, size_t co
     buf_append_char(json, ']');
 }
 
+/* Two sorted lists would do; there are at most 50 of each. */
+static void take_config_versions(const PGresult *result, IngestBatch **batches, size_t count)
+{
+    for (int row = 0; row < PQntuples(result); row++) {
+        for (size_t i = 0; i < count; i++) {
+            if (strcmp(batches[i]->collector_id, PQgetvalue(result, row, 0)) == 0)
+                batches[i]->config_version = field_int(result, row, 1);
+        }
+    }
+}
+
 static int write_progress(Group *g, IngestBatch **batches, size_t count, Err *reterr)
 {
     _cleanup_buf_ Buf positions = BUF_INIT;
@@ -621,6 +716,8 @@ static int write_progress(Group *g, IngestBatch **batches, size_t count, Err *re
         g->writer, "write_progress",
         STORE_PARAMS(buf_cstr(&positions), buf_cstr(&servers), buf_cstr(&collectors), buf_cstr(&readings)), &result,
         reterr);
+    if (r >= 0)
+        take_config_versions(result, batches, count);
     return err_trace(r);
 }
 

@@ -26,6 +26,7 @@ typedef struct IngestBatch {
     /* of the current attempt */
     bool duplicate;
     int64_t missing; /* sequences between the position and this push */
+    int64_t config_version;
 } IngestBatch;
 
 typedef struct Group Group;

@@ -124,8 +124,9 @@ static void answer_unavailable(IngestBatch **batches, size_t count, const char *
 
 static void answer_stored(IngestBatch *b)
 {
-    const PushAnswer *checked = &b->checked.answer;
-    PushAnswer duplicate = {.duplicate = true};
+    PushAnswer *checked = &b->checked.answer;
+    PushAnswer duplicate = {.duplicate = true, .config_version = b->config_version};
+    checked->config_version = b->config_version;
     if (b->duplicate) {
         counter_add(&batches_duplicate, 1);
     } else {

@@ -6,6 +6,7 @@ select json_build_object(
             json_build_object(
                 'name', f.family,
                 'help', f.help,
+                'own', f.own,
                 'columns',
                 (
                     select json_agg(

@@ -3,13 +3,19 @@
 # rows, maintenance_* run hourly.
 set(PGA_QUERIES
   activity.sql
+  activity_history.sql
   collector.sql
+  collector_certificate_insert.sql
   collector_credentials.sql
   collector_credentials_replace.sql
   collector_reserve.sql
   collector_revoke.sql
   collector_token_insert.sql
   collectors.sql
+  config_get.sql
+  config_put.sql
+  config_report.sql
+  config_versions.sql
   families.sql
   maintenance_series.sql
   maintenance_sessions.sql

@@ -26,7 +26,7 @@ with positions as (
     set last_seen = now(), version = coalesce(w.v, c.version)
     from json_to_recordset($3::json) as w (c uuid, v text)
     where c.collector_id = w.c
-    returning 1
+    returning c.collector_id, c.config_version
 ), readings as (
     insert into pganalytics.reading as r
         (time, server_id, interval_ms, collector_id, row_count, family_id, keyframe, gap)
@@ -38,5 +38,4 @@ with positions as (
         set row_count = r.row_count + excluded.row_count, keyframe = r.keyframe or excluded.keyframe
     returning 1
 )
-select (select count(*) from positions), (select count(*) from servers), (select count(*) from collectors),
-    (select count(*) from readings)
+select collector_id, config_version from collectors

@@ -86,10 +86,34 @@ int tables_apply_catalog(Store *s, PgConn *c, const StorageEngine *engine, Err *
         const Family *f = catalog_at(s->catalog, i);
         _cleanup_buf_ Buf document = BUF_INIT;
         tables_write_family(&document, f);
-        r = apply_family(c, engine, f->name, buf_cstr(&document), f->mode == FAMILY_MODE_ROWS, reterr);
+        r = apply_family(c, engine, f->name, buf_cstr(&document), f->mode != FAMILY_MODE_TEXTS, reterr);
     }
     if (r >= 0)
         r = call(c, "select pganalytics.grant_readers()", STORE_NO_PARAMS, reterr);
+    return err_trace(r);
+}
+
+int tables_make_own(PgConn *c, const StorageEngine *engine, const Family *f, Arena *arena, const char **ret_reason,
+                    Err *reterr)
+{
+    _cleanup_buf_ Buf document = BUF_INIT;
+    _cleanup_pgresult_ PGresult *result = NULL;
+    tables_write_family(&document, f);
+    int r = pg_conn_command(c, "set local lock_timeout = '2s'", DDL_TIMEOUT, reterr);
+    if (r >= 0)
+        r = store_run(c, "select pganalytics.register_own_family($1::jsonb)", STORE_PARAMS(buf_cstr(&document)),
+                      PG_SHAPE_ONE, DDL_TIMEOUT, &result, reterr);
+    if (r < 0)
+        return err_trace(r);
+    if (!PQgetisnull(result, 0, 0)) {
+        *ret_reason = arena_strdup(arena, PQgetvalue(result, 0, 0));
+        return 0;
+    }
+    r = engine->make_table(c, &(EngineTable){.schema = "metric", .name = f->name}, reterr);
+    if (r >= 0)
+        r = call(c, "select pganalytics.widen_family($1)", STORE_PARAMS(f->name), reterr);
+    if (r >= 0)
+        r = call(c, "select pganalytics.grant_family($1)", STORE_PARAMS(f->name), reterr);
     return err_trace(r);
 }
 

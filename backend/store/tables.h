@@ -8,6 +8,9 @@
 
 /* Registers the catalog's families, makes and widens their tables and views, grants. */
 int tables_apply_catalog(Store *s, PgConn *c, const StorageEngine *engine, Err *reterr) MUST_CHECK;
+/* One family of users, in the caller's transaction. *ret_reason (in @arena): why it cannot be; NULL: it is there. */
+int tables_make_own(PgConn *c, const StorageEngine *engine, const Family *f, Arena *arena, const char **ret_reason,
+                    Err *reterr) MUST_CHECK;
 /* Makes the days @first to @last of every table. */
 int tables_make_days(Store *s, PgConn *c, const StorageEngine *engine, int64_t first, int64_t last,
                      Err *reterr) MUST_CHECK;

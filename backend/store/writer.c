@@ -94,6 +94,26 @@ void store_writer_rollback(StoreWriter *w)
         w->conn = pg_conn_close(w->conn);
 }
 
+int store_writer_make_family(StoreWriter *w, const Family *f, Arena *arena, const char **ret_reason, Err *reterr)
+{
+    Err cause = ERR_INIT;
+    *ret_reason = NULL;
+    int r = store_writer_begin(w, reterr);
+    if (r < 0)
+        return err_trace(r);
+    r = tables_make_own(w->conn, w->engine, f, arena, ret_reason, &cause);
+    if (r >= 0 && !*ret_reason)
+        return err_trace(store_writer_commit(w, reterr));
+    store_writer_rollback(w);
+    if (r < 0 && strcmp(cause.sqlstate, "55P03") == 0) /* somebody reads it for long: the others do not wait */
+        *ret_reason = "its table is in use and cannot be changed just now";
+    if (*ret_reason)
+        return STORE_FAMILY_REFUSED;
+    if (reterr)
+        *reterr = cause;
+    return err_trace(r);
+}
+
 int store_writer_ensure_day(StoreWriter *w, const char *family, int64_t day, Err *reterr)
 {
     EngineTable t = family ? (EngineTable){.schema = "metric", .name = family}

@@ -24,6 +24,12 @@ int store_writer_begin(StoreWriter *w, Err *reterr) MUST_CHECK;
 int store_writer_commit(StoreWriter *w, Err *reterr) MUST_CHECK;
 void store_writer_rollback(StoreWriter *w); /* or closes the connection, with the same effect */
 
+/* Makes sure that a family of users has its table, in a transaction of its own. Refused for what it is (another family
+ * of the name, too many): STORE_FAMILY_REFUSED, and *ret_reason (in @arena) says why. */
+enum { STORE_FAMILY_OK, STORE_FAMILY_REFUSED };
+int store_writer_make_family(StoreWriter *w, const Family *f, Arena *arena, const char **ret_reason,
+                             Err *reterr) MUST_CHECK;
+
 /* Makes the partition of @day of metric.@family, or of pganalytics.reading when NULL, unless it is known to be there.
  */
 int store_writer_ensure_day(StoreWriter *w, const char *family, int64_t day, Err *reterr) MUST_CHECK;

@@ -102,11 +102,31 @@ static void a_client_certificate_is_for_its_collector_and_for_clients_only(void 
     assert_int_equal(ca_issue_client(ca, buf_slice(&csr), "col-1", now, &pem, &err), 0);
     assert_int_equal(tls_cert_read(buf_slice(&pem), &info, &err), 0);
     assert_string_equal(info.common_name, "col-1");
-    assert_int_equal(info.not_after, now + (Usec)LEAF_DAYS * 86400 * USEC_PER_SEC);
+    assert_int_equal(info.not_after, now + leaf_lifetime);
     assert_int_equal(tls_cert_check_key(buf_slice(&pem), buf_slice(&key), &err), 0);
     _cleanup_(x509_freep) X509 *leaf = read_certificate(buf_slice(&pem));
     assert_true(is_trusted(ca, leaf, X509_PURPOSE_SSL_CLIENT));
     assert_false(is_trusted(ca, leaf, X509_PURPOSE_SSL_SERVER));
+}
+
+static void the_life_of_client_certificates_can_be_set(void **state)
+{
+    const Files *f = *state;
+    _cleanup_(ca_freep) Ca *ca = NULL;
+    _cleanup_buf_ Buf key = BUF_INIT;
+    _cleanup_buf_ Buf csr = BUF_INIT;
+    _cleanup_buf_ Buf pem = BUF_INIT;
+    TlsCertInfo info;
+    Err err = ERR_INIT;
+    const CaOptions options = {.cert_file = f->cert, .key_file = f->key, .client_lifetime = 20 * USEC_PER_SEC};
+
+    assert_int_equal(ca_open(&ca, &options, &err), 0);
+    assert_int_equal(tls_key_generate(&key, &err), 0);
+    assert_int_equal(tls_csr_make(buf_slice(&key), "x", &csr, &err), 0);
+    assert_int_equal(ca_issue_client(ca, buf_slice(&csr), "col-1", now, &pem, &err), 0);
+    assert_int_equal(tls_cert_read(buf_slice(&pem), &info, &err), 0);
+    assert_int_equal(info.not_after, now + 20 * USEC_PER_SEC);
+    assert_int_equal(info.not_before, now - 2 * USEC_PER_SEC); /* two thirds of it lie behind the start, not before */
 }
 
 static void a_server_certificate_names_hosts_and_addresses(void **state)
@@ -201,6 +221,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_client_certificate_is_for_its_collector_and_for_clients_only, make_files,
                                         remove_files),
+        cmocka_unit_test_setup_teardown(the_life_of_client_certificates_can_be_set, make_files, remove_files),
         cmocka_unit_test_setup_teardown(a_server_certificate_names_hosts_and_addresses, make_files, remove_files),
         cmocka_unit_test_setup_teardown(a_request_that_is_no_good_is_refused, make_files, remove_files),
         cmocka_unit_test_setup_teardown(a_request_that_says_it_has_a_password_asks_nobody, make_files, remove_files),

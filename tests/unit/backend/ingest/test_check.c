@@ -131,12 +131,39 @@ static void the_list_of_reasons_is_bounded_and_still_complete(void **state)
     assert_string_equal(checked.answer.rejected[63].reason.ptr, "other faults");
 }
 
+static void a_family_of_users_that_the_store_refuses_costs_its_rows_only(void **state)
+{
+    (void)state;
+    _cleanup_(catalog_freep) Catalog *catalog = fixture_catalog();
+    _cleanup_(arena_freep) Arena *arena = arena_new(0);
+    PushBatch push = fixture_push(
+        arena, "\"families\":[{\"name\":\"own\",\"scope\":\"instance\",\"columns\":[{\"name\":\"n\",\"kind\":\"gauge\","
+               "\"type\":\"float8\"}]}],\"servers\":[{\"name\":\"s\"}],\"frames\":["
+               "{\"family\":\"own\",\"server\":\"s\",\"time\":\"" NOW "\",\"columns\":[\"n\"],\"rows\":[[1],[2]]},"
+               "{\"family\":\"fam\",\"server\":\"s\",\"time\":\"" NOW "\",\"columns\":[\"n\"],\"rows\":[[1]]},"
+               "{\"family\":\"own\",\"server\":\"s\",\"time\":\"" NOW "\",\"columns\":[\"n\"],\"rows\":[[3]]}]");
+    CheckedBatch checked;
+    check_batch(&push, catalog, limits(), arena, &checked);
+    assert_int_equal(checked.frame_count, 3);
+    assert_int_equal(checked.answer.accepted_rows, 4);
+    assert_int_equal(checked.own_count, 1);
+    for (int i = 0; i < 2; i++)
+        check_refuse_family(&checked, arena, checked.own[0].family, "conflict");
+    assert_int_equal(checked.frame_count, 1);
+    assert_string_equal(checked.frames[0].family->name, "fam");
+    assert_int_equal(checked.answer.accepted_rows, 1);
+    assert_int_equal(checked.answer.accepted_values, 1);
+    assert_int_equal(checked.answer.rejected_count, 1);
+    assert_int_equal(checked.answer.rejected[0].rows, 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_are_accepted_or_counted_under_a_reason),
         cmocka_unit_test(a_label_that_is_too_long_refuses_its_row_only),
         cmocka_unit_test(the_list_of_reasons_is_bounded_and_still_complete),
+        cmocka_unit_test(a_family_of_users_that_the_store_refuses_costs_its_rows_only),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

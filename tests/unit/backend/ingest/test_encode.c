@@ -117,12 +117,53 @@ static void rows_become_copy_data_in_the_order_of_the_catalog(void **state)
     }
 }
 
+/* Two collectors may say different things of a family of theirs; and a push's memory is gone before the next one. */
+static void families_of_users_have_a_stream_for_each_definition(void **state)
+{
+    (void)state;
+    static const char *const DEFINITIONS[] = {"{\"name\":\"n\",\"kind\":\"gauge\",\"type\":\"float8\"}",
+                                              "{\"name\":\"n\",\"kind\":\"gauge\",\"type\":\"float8\"},"
+                                              "{\"name\":\"m\",\"kind\":\"gauge\",\"type\":\"float8\"}"};
+    static const char *const COLUMNS[] = {"(time, server_id, series_id, interval_ms, \"n\")",
+                                          "(time, server_id, series_id, interval_ms, \"n\", \"m\")"};
+    _cleanup_(catalog_freep) Catalog *catalog = fixture_catalog();
+    _cleanup_(encoder_freep) Encoder *e = encoder_new();
+    for (size_t round = 0; round < 2; round++) {
+        encoder_clear(e);
+        for (size_t i = 0; i < 2; i++) {
+            _cleanup_(arena_freep) Arena *arena = arena_new(0);
+            PushBatch push = fixture_push(
+                arena,
+                arena_printf(arena,
+                             "\"families\":[{\"name\":\"own\",\"scope\":\"instance\",\"columns\":[%s]}],"
+                             "\"frames\":[{\"family\":\"own\",\"server\":\"s\",\"time\":\"2026-01-01T00:00:00Z\","
+                             "\"columns\":[\"n\"],\"rows\":[[1]]}],\"servers\":[{\"name\":\"s\"}]",
+                             DEFINITIONS[i]));
+            CheckedBatch checked;
+            CheckLimits limits = {.now = push.frames[0].time, .retention = USEC_PER_SEC};
+            check_batch(&push, catalog, limits, arena, &checked);
+            assert_int_equal(checked.frame_count, 1);
+            checked.frames[0].series[0] = 1;
+            encoder_add_frame(e, &checked.frames[0]);
+        }
+        size_t at = 0;
+        for (size_t i = 0; i < 2; i++) {
+            const char *family, *columns;
+            Slice data;
+            assert_true(encoder_next(e, &at, &family, &columns, &data));
+            assert_string_equal(family, "own");
+            assert_string_equal(columns, COLUMNS[i]);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(different_labels_have_different_keys),
         cmocka_unit_test(labels_are_an_object_without_those_that_have_no_value),
         cmocka_unit_test(rows_become_copy_data_in_the_order_of_the_catalog),
+        cmocka_unit_test(families_of_users_have_a_stream_for_each_definition),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
