@@ -80,7 +80,7 @@ test('logging in by keyboard shows the servers', async () => {
 test('a server has its charts and statements', async () => {
   await page.getByRole('link', { name: process.env.SERVER_NAME ?? 'main' }).click();
   await page.waitForURL(/\/servers\/\d+/);
-  for (const title of ['Active sessions', 'Transactions', 'Cache hits', 'CPU of the host']) {
+  for (const title of ['Database load', 'Active sessions', 'Transactions', 'Cache hits', 'CPU of the host']) {
     const canvas = page.getByRole('region', { name: title }).locator('canvas');
     await canvas.waitFor();
     await page.waitForFunction(isDrawn, await canvas.elementHandle());

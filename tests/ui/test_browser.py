@@ -15,7 +15,8 @@ def enough_to_see(api):
                      **{"from": "-10m"})
     points = [[value for _, value in metric["series"][0]["points"] if value is not None] for metric in answer["metrics"]]
     statements = api.get(f"/servers/{server['id']}/statements")["statements"]
-    return all(len(values) >= 3 for values in points) and any(row["query"] for row in statements)
+    history = api.get(f"/servers/{server['id']}/activity/history", **{"from": "-10m"})
+    return history["classes"] and all(len(values) >= 3 for values in points) and any(row["query"] for row in statements)
 
 
 def test_the_pages_in_a_browser():

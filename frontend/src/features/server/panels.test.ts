@@ -34,6 +34,16 @@ describe('the panels', () => {
     expect(data.lines.map((line) => line.label)).toEqual(['active: CPU', 'active: Lock']);
   });
 
+  it('put sessions on a CPU below those that wait', () => {
+    const series: Series[] = [
+      { labels: { wait_event_type: 'Lock' }, total: 9, points: [[1, 3]] },
+      { labels: { wait_event_type: 'CPU' }, total: 3, points: [[1, 1]] },
+      { labels: { wait_event_type: 'IO' }, total: 1, points: [[1, 0.5]] },
+    ];
+    const data = panel('Database load').toData(answerOf(['session_samples.seconds', series]));
+    expect(data.lines.map((line) => line.label)).toEqual(['CPU', 'Lock', 'IO']);
+  });
+
   it('make one share of hits and reads', () => {
     const data = panel('Cache hits').toData(
       answerOf(

@@ -34,6 +34,13 @@ function perState(answer: MetricsAnswer): ChartData {
   });
 }
 
+// The same from samples of every second: CPU at the bottom, the largest waits next to it.
+function perWait(answer: MetricsAnswer): ChartData {
+  const data = toChart(answer.metrics[0]?.series ?? [], (labels) => labels.wait_event_type ?? 'other');
+  const isCpu = (line: { label: string }) => line.label === 'CPU';
+  return { ...data, lines: [...data.lines.filter(isCpu), ...data.lines.filter((line) => !isCpu(line))] };
+}
+
 function perMode(answer: MetricsAnswer): ChartData {
   const names: Record<string, string> = { usr: 'user', system: 'system', iowait: 'waiting for disk', steal: 'stolen' };
   const series = answer.metrics.flatMap((metric) =>
@@ -43,6 +50,19 @@ function perMode(answer: MetricsAnswer): ChartData {
 }
 
 export const PANELS: PanelSpec[] = [
+  {
+    title: 'Database load',
+    hint: 'average active sessions by what they wait for, sampled every second',
+    request: {
+      metric: 'session_samples.seconds',
+      labels: '{"state":"active"}',
+      group_by: 'wait_event_type',
+      limit: 12,
+    },
+    toData: perWait,
+    format: formatCount,
+    stacked: true,
+  },
   {
     title: 'Active sessions',
     hint: 'what they wait for, per reading',
