@@ -1,13 +1,13 @@
 # pgAnalytics: what you can type. `make help` lists it. Each target does its own set-up and may be repeated.
 .DEFAULT_GOAL := help
-.PHONY: help setup build test demo stop lint coverage fuzz bench docs clean
+.PHONY: help setup build test demo stop lint coverage fuzz bench bench-collector docs clean
 
 FUZZ_SECONDS ?= 60
 DEMO_PORT ?= 8443
 TARGET ?=
 
 help: ## this list
-	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## install what building and testing need (Debian 12, 13, Ubuntu 24.04; root or sudo)
 	@tools/setup.sh
@@ -36,6 +36,9 @@ fuzz: setup ## every fuzzer for FUZZ_SECONDS (60)
 
 bench: build ## first figures: cost of the collector, throughput of the backend
 	@bench/run.sh
+
+bench-collector: build ## what watching a server costs, ours beside postgres_exporter (about six minutes)
+	@bench/collector.sh
 
 docs: setup ## generate docs/metrics.md and docs/config-*.md anew
 	@tools/gen_docs.sh
