@@ -13,6 +13,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <sys/wait.h>
 
 #include <cmocka.h>
@@ -23,7 +24,8 @@
 #include "tests/fault/turns.h"
 
 enum {
-    ROUNDS = 200,
+    ROUNDS = 200, /* PGA_LONG: 1,000 */
+    ROUNDS_LONG = 1000,
     LIFE_MAX_MS = 25,
     SMALL_SEGMENTS = 64, /* batches at most: four a segment, so that segments come and go */
     WAITING_MAX = 40,    /* the child lets the backlog grow to this, so that nothing is given up */
@@ -169,7 +171,8 @@ static void killed_at_any_moment_nothing_is_lost_or_repeated(void **state)
     (void)state;
     scratch = scratch_make_fast(); /* a kill, not a power cut: what a disk does is of no matter */
     World w = {.turns = 0};
-    for (unsigned i = 0; i < ROUNDS; i++)
+    const unsigned rounds = getenv("PGA_LONG") ? ROUNDS_LONG : ROUNDS;
+    for (unsigned i = 0; i < rounds; i++)
         live_and_be_killed(&w);
 
     Turns turns;
@@ -182,13 +185,13 @@ static void killed_at_any_moment_nothing_is_lost_or_repeated(void **state)
     for (int r; (r = deliver_one(&turns, &w.ledger, true)) != SPOOL_EMPTY;)
         assert_int_equal(r, SPOOL_OK);
 
-    print_message("%u turns kept, %u batches delivered, %u delivered again\n", w.turns, w.ledger.batches,
-                  w.ledger.duplicates);
+    print_message("%u kills, %u turns kept, %u batches delivered, %u delivered again\n", rounds, w.turns,
+                  w.ledger.batches, w.ledger.duplicates);
     assert_int_equal(w.ledger.counted_to, turns.base);
     assert_true(w.ledger.counted_to >= w.kept);
     assert_int_equal(w.ledger.gaps, 1); /* the first start */
     assert_true(w.ledger.batches >= w.turns);
-    assert_true(w.turns > ROUNDS);
+    assert_true(w.turns > rounds);
     turns_close(&turns);
     scratch_remove(&scratch);
 }

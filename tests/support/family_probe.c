@@ -69,6 +69,8 @@ static void put_columns(Buf *out, const ResolvedFamily *r)
 static int run_family(const Probe *p, const ResolvedFamily *r, PGresult **ret, Err *reterr)
 {
     int result = pg_conn_command(p->conn, "begin transaction read only", 0, reterr);
+    if (result >= 0 && r->family->before[0])
+        result = pg_conn_command(p->conn, r->family->before, 0, reterr);
     if (result < 0)
         return result;
     /* texts: the ids of all statements there are */

