@@ -19,6 +19,11 @@ static const char introduction[] =
 static const char between[] = "\n# The servers\n\n"
                               "`[postgres]` is one server; several are `[[postgres]]` tables with a `name` each.\n\n";
 
+static const char beside[] =
+    "\n# Beside the servers\n\n"
+    "A pooler, Patroni and backup tools, each as one table or several (`[[pgbouncer]]`) with a `name` each;\n"
+    "what is read of them and which rights that takes: [sources.md](sources.md).\n\n";
+
 int main(int argc, char **argv)
 {
     if (!doc_arguments_are_good(argc, argv))
@@ -28,5 +33,8 @@ int main(int argc, char **argv)
     conf_keys_write_markdown(settings_keys(), &text);
     buf_append_cstr(&text, between);
     conf_keys_write_markdown(settings_server_keys(), &text);
+    buf_append_cstr(&text, beside);
+    for (SourceKind kind = 0; kind < _SOURCE_KIND_MAX; kind++)
+        conf_keys_write_markdown(settings_source_keys(kind), &text);
     return doc_finish(argc, argv, buf_slice(&text));
 }

@@ -48,7 +48,7 @@ static const char *scope_text(const Family *f)
     case FAMILY_SCOPE_DATABASE:
         return "each database";
     case FAMILY_SCOPE_HOST:
-        return "the collector's host";
+        return f->mode == FAMILY_MODE_EVENTS ? "the collector" : "the collector's host";
     case FAMILY_SCOPE_INSTANCE:
     case _FAMILY_SCOPE_MAX:
         break;
@@ -78,10 +78,12 @@ static void append_notes(Buf *out, const Family *f)
         buf_append_cstr(out, "On a primary only.\n");
     if (f->gate == FAMILY_GATE_STANDBY)
         buf_append_cstr(out, "On a standby only.\n");
-    if (f->keyframe_always)
+    if (f->keyframe == FAMILY_KEYFRAME_ALWAYS)
         buf_append_cstr(out, "Sent whole every time: a row that is not there is gone.\n");
     if (f->mode == FAMILY_MODE_TEXTS)
         buf_append_cstr(out, "Read for identifiers that were never seen before, and sent once.\n");
+    if (f->mode == FAMILY_MODE_EVENTS)
+        buf_append_cstr(out, "What happened in each interval, sent once; made by the collector.\n");
     if (!f->enabled)
         buf_append_cstr(out, "Off unless the configuration enables it.\n");
 }

@@ -19,7 +19,7 @@ packages=(
     libpq-dev libcurl4-openssl-dev libssl-dev libmicrohttpd-dev libgnutls28-dev libsodium-dev
     libzstd-dev libdeflate-dev libyyjson-dev libcjose-dev libjansson-dev
     # the store, the demo's server, testing
-    postgresql libcmocka-dev locales curl python3 python3-pytest python3-psycopg2 python3-requests python3-cryptography openssl jq zstd
+    postgresql libcmocka-dev locales curl python3 python3-pytest python3-pytest-xdist python3-psycopg2 python3-requests python3-cryptography openssl jq zstd
     # analysis and fuzzing
     clang "clang-$llvm" clang-tidy clang-format "libclang-rt-$llvm-dev" "llvm-$llvm" cppcheck shellcheck gcovr
     # the UI's tests

@@ -9,6 +9,8 @@ cd "$(dirname "$0")/.."
 
 python=/usr/bin/python3 # the distribution's: it has the distribution's pytest and drivers
 build=build/dev
+servers=${TMPDIR:-/tmp}
+workers=$((2 * $(nproc))) # of pytest: most of their time they wait for servers
 started=$(date +%s)
 passed=0
 failed=0
@@ -44,11 +46,22 @@ run_ctest() {
     add_counts "$group" "$ok" "$bad" "$skip" $(($(date +%s) - begin))
 }
 
+# Where there is plenty of memory the tests' servers live in it: making and removing their files is most of their time.
+servers_directory() {
+    local free
+    free=$(df --output=avail -k /dev/shm 2>/dev/null | tail -n 1)
+    if [ -n "${TMPDIR:-}" ] || [ "${free:-0}" -lt $((8 << 20)) ]; then return; fi
+    servers=$(mktemp -d /dev/shm/pga-test-XXXXXX)
+    chmod 1777 "$servers" # servers run as another user
+    trap 'rm -rf "$servers"' EXIT
+}
+
 run_pytest() {
     local group=$1 directory=$2 begin line
     begin=$(date +%s)
-    PGA_BUILD=$PWD/$build run_logged "build/log/test-$group.log" \
-        $python -m pytest -q -rfEs --tb=short -p no:cacheprovider "$directory" 2>/dev/null || true
+    PGA_BUILD=$PWD/$build TMPDIR=$servers run_logged "build/log/test-$group.log" \
+        $python -m pytest -q -rfEs --tb=short -p no:cacheprovider -n "$workers" --dist loadgroup "$directory" \
+        2>/dev/null || true
     line=$(tail -n 1 "build/log/test-$group.log")
     count() { printf '%s' "$line" | sed -n "s/.*\b\([0-9]\+\) $1.*/\1/p"; }
     local ok bad errors skip
@@ -82,6 +95,7 @@ groups=("$@")
 if [ ${#groups[@]} -eq 0 ]; then groups=(unit conformance fuzz fault sql system ui browser); fi
 
 tools/build.sh dev
+servers_directory
 say "testing: ${groups[*]}"
 for group in "${groups[@]}"; do "group_$group"; done
 
