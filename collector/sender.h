@@ -3,7 +3,7 @@
 /*
  * Sender: one thread that posts the spools' batches to the backend, in order within a spool, in turn among the spools,
  * over one kept connection. An answer in the backend's own form acknowledges; 429 and 503 obey Retry-After; failures
- * back off exponentially with full jitter. A batch that the backend itself refuses for good is acknowledged, counted
+ * back off exponentially with jitter. A batch that the backend itself refuses for good is acknowledged, counted
  * and logged with the backend's reason: it must not block those behind it. Everything else keeps the batch. The keeper
  * renews the credentials in between; the token also once when the backend does not take it.
  */

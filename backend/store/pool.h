@@ -2,7 +2,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
  * A bounded pool of connections to the store, opened when needed and kept. After a failure to connect it refuses at
- * once for a while that grows (full jitter), so that a store that is away costs nothing. Any thread; a connection taken
+ * once for a while that grows (with jitter), so that a store that is away costs nothing. Any thread; a connection taken
  * out belongs to its taker until it is given back.
  */
 #include "lib/pg/conn.h"

@@ -60,5 +60,6 @@ Usec backoff_next(Backoff *b)
         most = b->cap;
     if (b->attempt < UINT32_MAX)
         b->attempt++;
-    return (Usec)random_below((uint64_t)most + 1);
+    Usec least = most / 2;
+    return least + (Usec)random_below((uint64_t)(most - least) + 1);
 }

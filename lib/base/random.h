@@ -12,7 +12,8 @@ uint64_t random_below(uint64_t bound);    /* uniform in [0, bound); bound > 0 */
 enum { RANDOM_UUID_SIZE = 37 };
 void random_uuid(char ret[RANDOM_UUID_SIZE]); /* version 4, lower case */
 
-/* Exponential back-off with full jitter: attempt n waits a random time in [0, min(cap, base * 2^n)]. */
+/* Exponential back-off: attempt n waits a random time in [m / 2, m], m = min(cap, base * 2^n). The lower half is never
+ * drawn, so that who is asked in vain is sure of a pause; the upper half keeps many askers apart. */
 typedef struct Backoff {
     Usec base;
     Usec cap;
