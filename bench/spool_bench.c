@@ -11,8 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "collector/baseline.h"
-#include "collector/spool.h"
+#include "collector/spool/baseline.h"
+#include "collector/spool/spool.h"
 #include "lib/base/clock.h"
 #include "lib/base/memory.h"
 #include "lib/base/random.h"

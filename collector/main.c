@@ -3,15 +3,15 @@
 #include <malloc.h>
 #include <stdio.h>
 
-#include "collector/agent.h"
-#include "collector/bloat.h"
-#include "collector/cli.h"
-#include "collector/dry_run.h"
-#include "collector/limits.h"
-#include "collector/register.h"
-#include "collector/settings.h"
-#include "collector/status_print.h"
-#include "collector/validate.h"
+#include "collector/agent/agent.h"
+#include "collector/agent/limits.h"
+#include "collector/command/bloat.h"
+#include "collector/command/cli.h"
+#include "collector/command/dry_run.h"
+#include "collector/command/register.h"
+#include "collector/command/status_print.h"
+#include "collector/command/validate.h"
+#include "collector/settings/settings.h"
 #include "lib/base/log.h"
 
 enum { MALLOC_ARENAS_MAX = 2, MALLOC_TRIM_BYTES = 256 << 10 };

@@ -3,7 +3,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "collector/changes.h"
+#include "collector/increase/changes.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

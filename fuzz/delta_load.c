@@ -3,7 +3,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "collector/delta.h"
+#include "collector/increase/delta.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

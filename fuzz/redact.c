@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "collector/redact.h"
+#include "collector/reading/redact.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

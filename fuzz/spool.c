@@ -10,8 +10,8 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "collector/spool.h"
-#include "collector/spool_format.h"
+#include "collector/spool/spool.h"
+#include "collector/spool/spool_format.h"
 #include "lib/base/crc32c.h"
 #include "lib/base/log.h"
 #include "tests/support/scratch.h"

@@ -5,7 +5,7 @@
  * comes; keeps the settings alive whose catalog it points into. Counted by those who use it, on any thread; changed
  * (.hidden) only before others see it.
  */
-#include "collector/settings.h"
+#include "collector/settings/settings.h"
 #include "lib/catalog/family_metrics.h"
 
 typedef struct MetricLayout {

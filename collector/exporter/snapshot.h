@@ -4,8 +4,8 @@
  * Snapshot: the latest reading of a family, of one server and (for families of databases) one database, as the samples
  * that it will be shown as: labels as text, values as numbers. Immutable once made. Pure, any thread.
  */
-#include "collector/delta.h"
 #include "collector/exporter/metric_plan.h"
+#include "collector/reading/reading.h"
 
 enum {
     SNAPSHOT_SERIES_MAX = 20000, /* of one metric of one reading; further rows are left out and counted */

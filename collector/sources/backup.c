@@ -5,7 +5,7 @@
  * goes into the error. For the lag of the archive the server is asked where it writes, over a short connection: one
  * that cannot be made leaves the lag unknown.
  */
-#include "collector/server_connect.h"
+#include "collector/server/server_connect.h"
 #include "collector/sources/backup_tools.h"
 #include "lib/base/memory.h"
 #include "lib/io/process.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* What a backup tool wrote to standard error, as one line for an error's detail. See backup_tools.h. */
-#include "collector/redact.h"
+#include "collector/reading/redact.h"
 #include "collector/sources/backup_tools.h"
 
 enum { LINE_MAX_BYTES = 300 };

@@ -4,7 +4,7 @@
  * Values of JSON that others write and that changes from one version to the next: what is absent or of another type is
  * unknown, what is new is not looked at. Pure; texts point into the document.
  */
-#include "collector/rows.h"
+#include "collector/reading/rows.h"
 #include "lib/json/json.h"
 
 /* Of an object's member; SLICE_NULL when it is no text. NULL for @object is an object without members. */

@@ -7,7 +7,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "collector/server_connect.h"
+#include "collector/server/server_connect.h"
 #include "collector/sources/pgbouncer_read.h"
 #include "lib/base/memory.h"
 

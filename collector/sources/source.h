@@ -7,8 +7,8 @@
  * A family is one reading a turn, whichever sources answered: the rows of one that did not are missing, and come back
  * with an unknown start.
  */
-#include "collector/producer.h"
-#include "collector/rows.h"
+#include "collector/reading/producer.h"
+#include "collector/reading/rows.h"
 #include "lib/base/log.h"
 #include "lib/base/random.h"
 

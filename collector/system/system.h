@@ -4,7 +4,7 @@
  * The host's own figures, from /proc, /sys and statvfs(): no subprocess. Each source fills the columns of the host
  * family of its name (catalog/system_*.toml) by name. The target's thread.
  */
-#include "collector/rows.h"
+#include "collector/reading/rows.h"
 #include "lib/base/err.h"
 
 enum { SYSTEM_CPU_STATES = 8 };

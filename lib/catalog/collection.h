@@ -3,8 +3,8 @@
 /*
  * What is collected, as far as it may be said from afar: the keys that stand in a collector's file and in the document
  * that an administrator gives it through the API (docs/remote-configuration.md). A key is one row of the lists below;
- * the collector takes the rows into its own key table (collector/settings.c), so that a row put here is known to both
- * programs. Never here: how servers and backend are reached, secrets, paths of the host.
+ * the collector takes the rows into its own key table (collector/settings/settings.c), so that a row put here is known
+ * to both programs. Never here: how servers and backend are reached, secrets, paths of the host.
  *
  * Pure; a document is read by one thread.
  */

@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "collector/spool_format.h"
+#include "collector/spool/spool_format.h"
 #include "lib/base/log.h"
 #include "tests/support/spool_files.h"
 

@@ -2,14 +2,14 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
  * A small world around spool and baseline, to see that no increase is lost and none counted twice (docs/spool.md,
- * section 6): a counter that only grows is read in turns as collector/target.c does it, each batch carries the increase
- * since the reading before it, and a model of the backend adds up what is delivered to it.
+ * section 6): a counter that only grows is read in turns as collector/agent/target.c does it, each batch carries the
+ * increase since the reading before it, and a model of the backend adds up what is delivered to it.
  */
 #include <errno.h>
 #include <inttypes.h>
 
-#include "collector/baseline.h"
-#include "collector/spool.h"
+#include "collector/spool/baseline.h"
+#include "collector/spool/spool.h"
 #include "tests/support/scratch.h"
 
 /* --- the collector's side --------------------------------------------------------------------------------------- */

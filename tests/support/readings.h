@@ -1,7 +1,7 @@
 #pragma once
 /* SPDX-License-Identifier: PostgreSQL */
 /* Readings for tests, from a family's file and rows as text: "a 1 2.5", a value for each column, "-" for NULL. */
-#include "collector/delta.h"
+#include "collector/increase/delta.h"
 #include "tests/support/unit.h"
 
 static inline UNUSED const Family *test_family(Catalog *catalog, const char *file_name, const char *text)

@@ -6,7 +6,7 @@
  */
 #include <stdio.h>
 
-#include "collector/spool.h"
+#include "collector/spool/spool.h"
 #include "lib/wire/push.h"
 
 static int print_batch(Spool *spool, uint64_t *ret_sequence, Err *reterr)

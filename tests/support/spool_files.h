@@ -3,7 +3,7 @@
 /* What tests of the spool share: batches that can be told apart, and the files of a spool. Assertions are cmocka's. */
 #include <inttypes.h>
 
-#include "collector/spool.h"
+#include "collector/spool/spool.h"
 #include "tests/support/scratch.h"
 #include "tests/support/unit.h"
 

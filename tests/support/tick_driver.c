@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "collector/target.h"
+#include "collector/agent/target.h"
 #include "lib/base/clock.h"
 
 enum { SLEEPERS_MAX = 16, REPORT_EVERY = 10 };

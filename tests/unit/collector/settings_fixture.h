@@ -3,7 +3,7 @@
 /* Loads settings from a text, in an environment without our variables. SETTINGS_TEST() sets it up. */
 #include <stdio.h>
 
-#include "collector/settings.h"
+#include "collector/settings/settings.h"
 #include "lib/io/file.h"
 #include "tests/support/scratch.h"
 #include "tests/support/unit.h"

@@ -1,0 +1,648 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * See target.h. The thread sleeps on a condition with the monotonic time of what is due next: nothing is polled.
+ *
+ * Order of a flush: spool_prepare, baseline_write, spool_append, delta_commit. When any step before the last one fails
+ * the readings are forgotten, and the next tick's increases reach back to the last batch that was kept.
+ */
+#include "collector/agent/target.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdio.h>
+
+#include "collector/agent/target_status.h"
+#include "collector/increase/changes.h"
+#include "collector/reading/family_costs.h"
+#include "collector/reading/inbox.h"
+#include "collector/reading/producer.h"
+#include "collector/sampling/sampler.h"
+#include "collector/server/schedule.h"
+#include "collector/server/session.h"
+#include "collector/sources/source.h"
+#include "collector/spool/baseline.h"
+#include "collector/spool/batch.h"
+#include "lib/base/memory.h"
+#include "lib/base/random.h"
+#include "lib/base/resident.h"
+#include "lib/io/file.h"
+
+#define RECONNECT_BASE        USEC_PER_SEC
+#define RECONNECT_CAP         (60 * USEC_PER_SEC)
+#define HOUSEKEEPING_INTERVAL (10 * 60 * USEC_PER_SEC)
+#define BASELINE_LIFETIME     (30 * 24 * 3600 * USEC_PER_SEC)
+
+enum { TEXTS_FILE_MAX = 4 << 20, BASELINE_MAX = 256 << 20 };
+
+/* Who reads beside the tick, in the order in which they start. */
+static const ProducerKind *const PRODUCERS[] = {&sampler_kind, &pgbouncer_producer, &patroni_producer,
+                                                &backup_producer};
+
+/* What may follow a reading. */
+static const Reading ROOM_FOR_CHANGES = {.row_count = CHANGES_EVENTS_MAX + 1};
+
+struct Target {
+    SettingsRef *settings;
+    Usec begin_at; /* monotonic */
+    const ServerSettings *server;
+    Spool *spool;         /* NULL: nothing is sent */
+    Snapshots *snapshots; /* NULL: nobody scrapes */
+    char *collector_id;
+    void (*on_append)(void *arg);
+    void *arg;
+    TargetStats stats;
+
+    pthread_t thread;
+    pthread_mutex_t mutex; /* of the condition, and of status */
+    pthread_cond_t wake;
+    _Atomic bool stop;
+    Buf status; /* see target_status.h */
+
+    /* What follows belongs to the thread. */
+    char *directory; /* state_dir/servers/NAME */
+    char *changes_directory;
+    char *texts_path;
+    Delta *delta;
+    Changes *changes;         /* NULL: the family change_event is switched off */
+    uint64_t changes_written; /* number of the last file of what they remember, of the last baseline */
+    Texts *texts;
+    Batch batch;
+    Session *session;
+    Inbox *inbox;
+    FamilyCosts *costs; /* of what comes through it */
+    Producers *producers;
+    Schedule heartbeat;
+    Backoff backoff;
+    Usec reconnect_at;
+    Usec housekeeping_at;
+    bool texts_changed;
+    Usec reachable_since; /* wall; or not, since then */
+    Usec last_reading;    /* wall */
+    Buf next_status;
+    Err unreachable; /* code ERR_NONE while the server answers */
+    Complain connect_complain, spool_complain, changes_complain;
+};
+
+/* --- State on disk ------------------------------------------------------------------------------------------------ */
+
+/* A baseline begins with the number of the file of remembered texts that belongs to it; older ones have none. */
+static const char CHANGES_MAGIC[] = "pgaw1";
+
+static void put_changes_number(const Target *t, Buf *out)
+{
+    buf_append(out, SLICE_LIT(CHANGES_MAGIC));
+    buf_append_u64le(out, t->changes_written);
+}
+
+static Slice take_changes_number(Target *t, Slice bytes)
+{
+    if (!slice_starts_with(bytes, SLICE_LIT(CHANGES_MAGIC)) || bytes.len < sizeof(CHANGES_MAGIC) - 1 + 8)
+        return bytes;
+    bytes = slice_skip(bytes, sizeof(CHANGES_MAGIC) - 1);
+    t->changes_written = 0;
+    for (int i = 7; i >= 0; i--)
+        t->changes_written = t->changes_written << 8 | (uint8_t)bytes.ptr[i];
+    return slice_skip(bytes, 8);
+}
+
+static int load_baseline(Target *t, Err *reterr)
+{
+    _cleanup_buf_ Buf packed = BUF_INIT, bytes = BUF_INIT;
+    int r = baseline_read(t->directory, spool_id(t->spool), spool_last_sequence(t->spool), &packed, reterr);
+    if (r != BASELINE_OK)
+        return r;
+    r = wire_decompress(WIRE_ZSTD, buf_slice(&packed), BASELINE_MAX, &bytes, reterr);
+    if (r < 0)
+        return err_trace(r);
+    return err_trace(delta_load(t->delta, take_changes_number(t, buf_slice(&bytes)), reterr));
+}
+
+/* What the changes remember; without it the next look is a first one. */
+static void load_changes(Target *t)
+{
+    if (!t->changes || t->changes_written == 0)
+        return;
+    _cleanup_buf_ Buf packed = BUF_INIT, bytes = BUF_INIT;
+    Err err = ERR_INIT;
+    int r = baseline_read(t->changes_directory, spool_id(t->spool), t->changes_written, &packed, &err);
+    if (r == BASELINE_OK)
+        r = wire_decompress(WIRE_ZSTD, buf_slice(&packed), BASELINE_MAX, &bytes, &err);
+    if (r == BASELINE_OK)
+        r = changes_load(t->changes, buf_slice(&bytes), &err);
+    if (r != BASELINE_OK)
+        log_warn("what was remembered of the server could not be read, changes are looked for from now on",
+                 log_str("server", t->server->name), log_error_field(&err));
+}
+
+/* Neither file is needed to go on: without the baseline the first reading begins anew, without the list of texts some
+ * are sent once more. */
+static void load_state(Target *t)
+{
+    if (!t->spool)
+        return;
+    Err err = ERR_INIT;
+    int r = load_baseline(t, &err);
+    if (r < 0)
+        log_warn("baseline could not be read, increases begin anew", log_str("server", t->server->name),
+                 log_error_field(&err));
+    else if (r == BASELINE_ABSENT && spool_last_sequence(t->spool) > 0)
+        log_warn("no baseline belongs to the last batch, increases begin anew", log_str("server", t->server->name));
+    load_changes(t);
+
+    _cleanup_buf_ Buf texts = BUF_INIT;
+    if (!file_exists(t->texts_path))
+        return;
+    err = ERR_INIT;
+    if (file_read_all(t->texts_path, TEXTS_FILE_MAX, &texts, &err) < 0 ||
+        texts_load(t->texts, buf_slice(&texts), &err) < 0)
+        log_warn("list of sent texts could not be read", log_str("server", t->server->name), log_error_field(&err));
+}
+
+static void save_texts(Target *t)
+{
+    if (!t->texts_changed || !t->spool)
+        return;
+    _cleanup_buf_ Buf bytes = BUF_INIT;
+    texts_save(t->texts, &bytes);
+    Err err = ERR_INIT;
+    if (file_write_atomic(t->texts_path, 0600, buf_slice(&bytes), &err) < 0)
+        log_debug("list of sent texts could not be written", log_error_field(&err)); /* costs a resend at most */
+    t->texts_changed = false;
+}
+
+/* --- Batches ------------------------------------------------------------------------------------------------------ */
+
+static void describe_server(const Target *t, PushServer *ret)
+{
+    *ret = (PushServer){
+        .name = slice_cstr(t->server->name),
+        .reachable = t->unreachable.code == ERR_NONE,
+        .interval_ms = settings_get(t->settings)->interval / USEC_PER_MSEC,
+    };
+    if (!ret->reachable)
+        ret->error = slice_cstr(t->unreachable.detail);
+    session_describe(t->session, t->batch.arena, ret);
+}
+
+/* Written only when it is not what it was, into the slot that the last baseline does not name. */
+static int write_changes(Target *t, Err *reterr)
+{
+    if (!t->changes || !changes_are_new(t->changes))
+        return 0;
+    _cleanup_buf_ Buf bytes = BUF_INIT, packed = BUF_INIT;
+    changes_save(t->changes, &bytes);
+    int r = wire_compress(WIRE_ZSTD, buf_slice(&bytes), &packed, reterr);
+    if (r >= 0)
+        r = baseline_write(t->changes_directory, spool_id(t->spool), t->changes_written + 1, buf_slice(&packed),
+                           reterr);
+    if (r < 0)
+        return err_trace(r);
+    t->changes_written++;
+    return 0;
+}
+
+static int write_baseline(Target *t, uint64_t sequence, Err *reterr)
+{
+    _cleanup_buf_ Buf bytes = BUF_INIT, packed = BUF_INIT;
+    put_changes_number(t, &bytes);
+    delta_save(t->delta, &bytes);
+    int r = wire_compress_quickly(buf_slice(&bytes), &packed, reterr);
+    if (r < 0)
+        return err_trace(r);
+    return err_trace(baseline_write(t->directory, spool_id(t->spool), sequence, buf_slice(&packed), reterr));
+}
+
+static int append_batch(Target *t, Err *reterr)
+{
+    uint64_t sequence;
+    int r = spool_prepare(t->spool, &sequence, reterr);
+    if (r < 0)
+        return err_trace(r);
+
+    PushServer server;
+    describe_server(t, &server);
+    BatchHead head = {
+        .collector_id = t->collector_id,
+        .spool = spool_id(t->spool),
+        .sequence = sequence,
+        .sent_at = clock_wall(),
+        .server = &server,
+        .catalog = settings_get(t->settings)->catalog,
+    };
+    _cleanup_buf_ Buf text = BUF_INIT, packed = BUF_INIT;
+    batch_encode(&t->batch, &head, &text);
+    uint64_t changes_before = t->changes_written;
+    r = wire_compress(WIRE_ZSTD, buf_slice(&text), &packed, reterr);
+    if (r >= 0)
+        r = write_changes(t, reterr);
+    if (r >= 0)
+        r = write_baseline(t, sequence, reterr);
+    if (r >= 0)
+        r = spool_append(t->spool, WIRE_ZSTD, buf_slice(&packed), head.sent_at, reterr);
+    if (r < 0)
+        t->changes_written = changes_before; /* the last batch's baseline names that one: it must not be overwritten */
+    return err_trace(r);
+}
+
+static void commit_changes(Target *t, Usec now)
+{
+    if (!t->changes || !changes_are_new(t->changes))
+        return;
+    changes_commit(t->changes);
+    changes_saved(t->changes);
+    uint64_t unwatched = changes_unwatched(t->changes);
+    if (unwatched > 0 && complain_due(&t->changes_complain, now))
+        log_warn("more than is watched for changes", log_str("server", t->server->name),
+                 log_int("rows", (int64_t)unwatched), log_int("limit_bytes", CHANGES_BYTES_MAX));
+}
+
+/* @end_of_tick: every text that was asked for is in this batch or one before it. False: it could not be kept. */
+static bool flush(Target *t, bool end_of_tick)
+{
+    Usec now = clock_monotonic();
+    Err err = ERR_INIT;
+    bool kept = append_batch(t, &err) >= 0;
+    if (!kept) {
+        delta_rollback(t->delta);
+        if (t->changes)
+            changes_rollback(t->changes);
+        texts_rollback(t->texts);
+        inbox_rollback(t->inbox);
+        session_expect_keyframes(t->session);
+        atomic_fetch_add(&t->stats.lost_batches, 1);
+        if (complain_due(&t->spool_complain, now))
+            log_fail("batch could not be kept, its increases go into the next one", log_str("server", t->server->name),
+                     log_error_field(&err));
+    } else {
+        delta_commit(t->delta);
+        commit_changes(t, now);
+        inbox_commit(t->inbox);
+        if (end_of_tick)
+            texts_commit(t->texts);
+        atomic_fetch_add(&t->stats.batches, 1);
+        atomic_store(&t->stats.resets, delta_resets(t->delta));
+        if (complain_recovered(&t->spool_complain, now))
+            log_info("batches are kept again", log_str("server", t->server->name));
+        t->on_append(t->arg);
+    }
+    batch_clear(&t->batch);
+    return kept;
+}
+
+/* Looked at once the reading is in the batch: events and what they are compared with next time move together. */
+static void add_changes(Target *t, const Reading *reading)
+{
+    const Family *family = catalog_find(settings_get(t->settings)->catalog, slice_cstr(reading->family));
+    if (!t->changes || !family)
+        return;
+    const Reading *events = changes_see(t->changes, family, reading);
+    if (events)
+        batch_add(&t->batch, events);
+}
+
+static void show_reading(const Target *t, const Reading *reading)
+{
+    const Settings *settings = settings_get(t->settings);
+    const Family *family = t->snapshots ? catalog_find(settings->catalog, slice_cstr(reading->family)) : NULL;
+    Usec interval;
+    if (!family || !settings_family(settings, family, &interval))
+        return;
+    snapshots_put(t->snapshots, t->settings, t->server->name, family, reading,
+                  interval ? interval : settings->interval);
+}
+
+static void come_forward(Target *t, Usec until)
+{
+    atomic_store(&t->stats.alive_until, until + settings_get(t->settings)->stall);
+}
+
+static size_t take_reading(void *arg, const Reading *reading)
+{
+    Target *t = arg;
+    come_forward(t, clock_monotonic());
+    show_reading(t, reading);
+    if (!t->spool)
+        return 0;
+    if (!batch_has_room(&t->batch, reading) || !batch_has_room(&t->batch, &ROOM_FOR_CHANGES))
+        (void)flush(t, false); /* what could not be kept is read again */
+    size_t before = t->batch.bytes;
+    batch_add(&t->batch, reading);
+    add_changes(t, reading);
+    t->texts_changed |= texts_wanted(t->texts) > 0;
+    return t->batch.bytes - before;
+}
+
+/* --- The tick ----------------------------------------------------------------------------------------------------- */
+
+static void note_unreachable(Target *t, const Err *err, Usec now)
+{
+    t->unreachable = *err;
+    t->reconnect_at = now + backoff_next(&t->backoff);
+    if (t->stats.reachable || t->reachable_since == 0)
+        t->reachable_since = clock_wall();
+    atomic_store(&t->stats.reachable, false);
+    if (complain_due(&t->connect_complain, now))
+        log_warn("server cannot be read", log_str("server", t->server->name), log_error_field(err));
+}
+
+static void note_reachable(Target *t, Usec now)
+{
+    bool recovered = complain_recovered(&t->connect_complain, now);
+    t->unreachable = ERR_INIT;
+    if (!t->stats.reachable)
+        t->reachable_since = clock_wall();
+    atomic_store(&t->stats.reachable, true);
+    if (recovered)
+        log_info("server is read again", log_str("server", t->server->name));
+    else
+        log_info("connected", log_str("server", t->server->name));
+}
+
+static void connect_if_due(Target *t, Usec now)
+{
+    if (session_is_open(t->session) || now < t->reconnect_at)
+        return;
+    Err err = ERR_INIT;
+    if (session_open(t->session, &err) < 0)
+        note_unreachable(t, &err, clock_monotonic());
+    else
+        note_reachable(t, clock_monotonic());
+}
+
+/* What the producers have made since the last tick. */
+static void take_inbox(Target *t)
+{
+    for (const Reading *reading; (reading = inbox_peek(t->inbox));) {
+        bool overlaps = reading->events_since == 0 && delta_is_staged(t->delta, reading->family, reading->database);
+        if (t->spool && (overlaps || !batch_has_room(&t->batch, reading)) && !flush(t, false))
+            return; /* they are given again */
+        if (!inbox_was_taken(t->inbox))
+            show_reading(t, reading);
+        size_t before = t->batch.bytes;
+        if (t->spool)
+            batch_add(&t->batch, reading);
+        family_costs_add(t->costs, &(FamilyCost){.family = reading->family, .bytes = t->batch.bytes - before});
+        inbox_take(t->inbox);
+    }
+    if (!t->spool)
+        inbox_commit(t->inbox);
+}
+
+/* For those who scrape: is it there, what fails. */
+static void show_server(const Target *t)
+{
+    if (!t->snapshots)
+        return;
+    SnapshotsServer now = {.reachable = session_is_open(t->session)};
+    if (now.reachable)
+        now.last_wall = clock_wall();
+    const FamilyState *f;
+    for (size_t i = 0; (f = session_family_at(t->session, i)); i++) {
+        now.families += f->available;
+        now.failing += f->available && f->last_error.code != ERR_NONE;
+    }
+    snapshots_note_server(t->snapshots, t->server->name, &now);
+}
+
+/* How the server's families fared, those of the host apart. */
+static void count_families(Target *t)
+{
+    uint64_t read = 0, failed = 0;
+    const FamilyState *state;
+    for (size_t i = 0; (state = session_family_at(t->session, i)); i++) {
+        if (state->family->scope == FAMILY_SCOPE_HOST || state->runs == 0)
+            continue;
+        read += state->last_error.code == ERR_NONE;
+        failed += state->last_error.code == ERR_SQL || state->last_error.code == ERR_TIMEOUT;
+    }
+    atomic_store(&t->stats.families_read, read);
+    atomic_store(&t->stats.families_failed, failed);
+    atomic_fetch_add(&t->stats.ticks, 1);
+}
+
+/* Made beside the lock, which whoever asks may hold. */
+static void publish_status(Target *t)
+{
+    const TargetStatusInput input = {.name = t->server->name,
+                                     .interval = settings_get(t->settings)->interval,
+                                     .session = t->session,
+                                     .unreachable = &t->unreachable,
+                                     .since = t->reachable_since,
+                                     .last_reading = t->last_reading,
+                                     .readings = t->stats.ticks};
+    target_status_write(&input, &t->next_status);
+    pthread_mutex_lock(&t->mutex);
+    const Buf before = t->status;
+    t->status = t->next_status;
+    t->next_status = before;
+    pthread_mutex_unlock(&t->mutex);
+}
+
+static void tick(Target *t)
+{
+    come_forward(t, clock_monotonic());
+    connect_if_due(t, clock_monotonic());
+    Usec now = clock_monotonic();
+    session_read_host(t->session, now);
+    if (session_is_open(t->session)) {
+        Err err = ERR_INIT;
+        if (session_read_server(t->session, now, &err) < 0)
+            note_unreachable(t, &err, clock_monotonic());
+        else
+            backoff_reset(&t->backoff);
+        if (session_is_open(t->session)) {
+            count_families(t);
+            t->last_reading = clock_wall();
+        }
+    }
+    /* Taken last: whatever the tick has read goes with it. */
+    bool heartbeat = schedule_take(&t->heartbeat, 0, now);
+    if (heartbeat)
+        take_inbox(t);
+    if (t->spool && (heartbeat || t->batch.frames.len > 0))
+        (void)flush(t, true); /* the same */
+    show_server(t);
+    if (now >= t->housekeeping_at) {
+        save_texts(t);
+        delta_expire(t->delta, clock_wall() - BASELINE_LIFETIME);
+        t->housekeeping_at = now + HOUSEKEEPING_INTERVAL;
+    }
+    publish_status(t);
+    resident_release(now);
+}
+
+static Usec next_wake(const Target *t)
+{
+    Usec next = session_next(t->session);
+    Usec heartbeat = schedule_next(&t->heartbeat);
+    if (heartbeat < next)
+        next = heartbeat;
+    if (!session_is_open(t->session) && t->reconnect_at < next)
+        next = t->reconnect_at;
+    return next;
+}
+
+static void sleep_until(Target *t, Usec deadline)
+{
+    struct timespec until = {.tv_sec = deadline / USEC_PER_SEC, .tv_nsec = deadline % USEC_PER_SEC * 1000};
+    pthread_mutex_lock(&t->mutex);
+    while (!t->stop && clock_monotonic() < deadline)
+        pthread_cond_timedwait(&t->wake, &t->mutex, &until);
+    pthread_mutex_unlock(&t->mutex);
+}
+
+static void *run(void *arg)
+{
+    Target *t = arg;
+    come_forward(t, t->begin_at);
+    sleep_until(t, t->begin_at);
+    Usec now = clock_monotonic();
+    const Settings *settings = settings_get(t->settings);
+    SessionOptions options = {.settings = settings,
+                              .server = t->server,
+                              .on_reading = take_reading,
+                              .arg = t,
+                              .texts = t->spool ? t->texts : NULL,
+                              .costs = t->costs,
+                              .stop = &t->stop};
+    t->session = session_new(&options, now);
+    schedule_init(&t->heartbeat, settings->interval, now);
+    (void)schedule_add(&t->heartbeat, settings->interval); /* entry 0 */
+    load_state(t);
+    ProducerOptions producing = {.settings = settings, .server = t->server, .inbox = t->inbox, .costs = t->costs};
+    t->producers = producers_start(&producing, PRODUCERS, ARRAY_LENGTH(PRODUCERS));
+
+    while (!t->stop) {
+        tick(t);
+        const Usec wake = next_wake(t);
+        come_forward(t, wake);
+        sleep_until(t, wake);
+    }
+    t->producers = producers_stop(t->producers);
+    take_inbox(t);
+    if (t->batch.frames.len > 0)
+        (void)flush(t, true); /* what could not be kept is gone with the process */
+    save_texts(t);
+    if (t->snapshots)
+        snapshots_forget_server(t->snapshots, t->server->name);
+    t->session = session_free(t->session);
+    schedule_done(&t->heartbeat);
+    return NULL;
+}
+
+/* --- Owner's side ------------------------------------------------------------------------------------------------- */
+
+static Target *free_target(Target *t)
+{
+    batch_done(&t->batch);
+    inbox_free(t->inbox);
+    family_costs_free(t->costs);
+    delta_free(t->delta);
+    changes_free(t->changes);
+    texts_free(t->texts);
+    buf_done(&t->status);
+    buf_done(&t->next_status);
+    pthread_cond_destroy(&t->wake);
+    pthread_mutex_destroy(&t->mutex);
+    free(t->directory);
+    free(t->changes_directory);
+    free(t->texts_path);
+    free(t->collector_id);
+    settings_unref(t->settings);
+    free(t);
+    return NULL;
+}
+
+static char *format_path(const char *directory, const char *name)
+{
+    Buf path = BUF_INIT;
+    buf_printf(&path, "%s/%s", directory, name);
+    return buf_take(&path);
+}
+
+static void init_condition(Target *t)
+{
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&t->wake, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    pthread_mutex_init(&t->mutex, NULL);
+}
+
+int target_start(Target **ret, const TargetOptions *options, Err *reterr)
+{
+    Target *t = mem_alloc(sizeof(*t));
+    t->settings = settings_ref(options->settings);
+    t->server = options->server;
+    t->spool = options->spool;
+    t->snapshots = options->snapshots;
+    t->collector_id = options->collector_id ? mem_strdup(options->collector_id) : NULL;
+    t->begin_at = clock_monotonic() + options->delay;
+    t->on_append = options->on_append;
+    t->arg = options->arg;
+    t->backoff = (Backoff){.base = RECONNECT_BASE, .cap = RECONNECT_CAP};
+    _cleanup_free_ char *servers = format_path(settings_get(t->settings)->state_dir, "servers");
+    t->directory = format_path(servers, t->server->name);
+    t->texts_path = format_path(t->directory, "texts");
+    t->changes_directory = format_path(t->directory, "changes");
+    t->delta = delta_new();
+    const Family *event = catalog_find(settings_get(t->settings)->catalog, SLICE_LIT("change_event"));
+    if (event && settings_family(settings_get(t->settings), event, &(Usec){0}))
+        t->changes = changes_new(event, 0);
+    t->texts = texts_new();
+    t->inbox = inbox_new(0);
+    t->costs = family_costs_new();
+    batch_init(&t->batch, t->delta, t->server->name);
+    init_condition(t);
+    come_forward(t, clock_monotonic());
+    int number = pthread_create(&t->thread, NULL, run, t);
+    if (number) {
+        free_target(t);
+        return err_set_errno(reterr, ERR_INTERNAL, number, "starting a thread");
+    }
+    char name[16];
+    (void)snprintf(name, sizeof(name), "t:%s", options->server->name);
+    (void)pthread_setname_np(t->thread, name); /* for people who look; the thread works without */
+    *ret = t;
+    return 0;
+}
+
+void target_ask_to_stop(Target *t)
+{
+    pthread_mutex_lock(&t->mutex);
+    t->stop = true;
+    pthread_cond_signal(&t->wake);
+    pthread_mutex_unlock(&t->mutex);
+}
+
+Target *target_stop(Target *t)
+{
+    if (!t)
+        return NULL;
+    target_ask_to_stop(t);
+    pthread_join(t->thread, NULL);
+    return free_target(t);
+}
+
+const char *target_name(const Target *t)
+{
+    return t->server->name;
+}
+
+const ServerSettings *target_server(const Target *t)
+{
+    return t->server;
+}
+
+const TargetStats *target_stats(const Target *t)
+{
+    return &t->stats;
+}
+
+void target_status(Target *t, Buf *out)
+{
+    pthread_mutex_lock(&t->mutex);
+    buf_append(out, buf_slice(&t->status));
+    pthread_mutex_unlock(&t->mutex);
+}

@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * From absolute readings to increases. See delta.h for the contract and docs/decisions/0002-statistics-epoch.md for why
+ * an epoch is what it is.
+ *
+ * A series is a family, or a family of one database. It has a committed generation (the baseline) and, between
+ * delta_apply() and delta_commit(), a staged one. Both are sorted by key, so comparing them is one merge.
+ *
+ * Intervals are monotonic while the process lives. A reading that came back from disk has no monotonic time that means
+ * anything, so the first interval after a start is the difference of wall clocks, at least one millisecond.
+ *
+ * Invariants
+ *   1  An increase is computed against the committed generation only: a batch that was given up loses nothing.
+ *   2  Within a series only generations of the same epoch are compared; columns are matched by name.
+ *   3  An increase is never negative. Where the start is not known it is null.
+ *   4  A row is left out only when every counter stood still and every other value is bit for bit what was read before.
+ */
+#include "collector/increase/delta.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <math.h>
+
+#include "collector/increase/generation.h"
+#include "collector/increase/rollup.h"
+#include "lib/base/map.h"
+#include "lib/base/memory.h"
+
+static const char MAGIC[] = "pgad1";
+enum { SERIES_MAX = 65536 };
+
+typedef struct Series {
+    Generation *committed; /* NULL before the first commit */
+    Generation *staged;
+    uint64_t staged_resets;
+} Series;
+
+struct Delta {
+    Map *series; /* "family\0database" -> Series */
+    uint64_t resets;
+};
+
+static void series_free(void *value)
+{
+    Series *s = value;
+    generation_free(s->committed);
+    generation_free(s->staged);
+    free(s);
+}
+
+Delta *delta_new(void)
+{
+    Delta *d = mem_alloc(sizeof(*d));
+    d->series = map_new(series_free);
+    return d;
+}
+
+Delta *delta_free(Delta *d)
+{
+    if (!d)
+        return NULL;
+    map_free(d->series);
+    free(d);
+    return NULL;
+}
+
+static void append_series_key(Buf *out, const char *family, const char *database)
+{
+    buf_append_cstr(out, family);
+    buf_append_char(out, '\0');
+    buf_append_cstr(out, database ? database : "");
+}
+
+static Series *find_series(const Delta *d, const char *family, const char *database)
+{
+    _cleanup_buf_ Buf key = BUF_INIT;
+    append_series_key(&key, family, database);
+    return map_get(d->series, buf_slice(&key));
+}
+
+static Series *make_series(Delta *d, Slice key)
+{
+    Series *s = mem_alloc(sizeof(*s));
+    map_put(d->series, key, s);
+    return s;
+}
+
+bool delta_has(const Delta *d, const char *family, const char *database)
+{
+    const Series *s = find_series(d, family, database);
+    return s && s->committed;
+}
+
+bool delta_is_staged(const Delta *d, const char *family, const char *database)
+{
+    const Series *s = find_series(d, family, database);
+    return s && s->staged;
+}
+
+/* What one row of the new generation is compared with. */
+typedef enum RowStart {
+    ROW_START_KNOWN,   /* the row of the previous generation */
+    ROW_START_ZERO,    /* it entered after the previous reading */
+    ROW_START_UNKNOWN, /* first reading of an epoch */
+} RowStart;
+
+static Cell cell_of(const Generation *g, size_t at)
+{
+    if (g->types[at] == VALUE_INT)
+        return (Cell){.type = CELL_INT, .integer = (int64_t)g->bits[at]};
+    double number;
+    memcpy(&number, &g->bits[at], sizeof(number));
+    return (Cell){.type = CELL_FLOAT, .number = number};
+}
+
+/* Increase from @before (NULL: from zero) to @after. False: it went down. */
+static bool subtract(const Cell *before, Cell after, Cell *ret)
+{
+    *ret = after;
+    if (after.type == CELL_INT) {
+        int64_t increase;
+        if (__builtin_sub_overflow(after.integer, before ? before->integer : 0, &increase) || increase < 0)
+            return false;
+        ret->integer = increase;
+        return true;
+    }
+    ret->number = before ? after.number - before->number : after.number;
+    return ret->number >= 0 && isfinite(ret->number);
+}
+
+typedef struct Comparison {
+    const Reading *reading;
+    const Generation *now;
+    const Generation *before;       /* NULL: the epoch begins here */
+    const ptrdiff_t *column_before; /* for each value column, its index in @before; -1: not there */
+    uint64_t resets;
+} Comparison;
+
+/* A position in the WAL was not zero when its row came to be. */
+static bool is_position(const FamilyColumn *column)
+{
+    return column->cast && strcmp(column->cast, "lsn") == 0;
+}
+
+/* Fills the increases of the row's counters; false when one went down. *@changed: something moved. */
+static bool fill_counters(const Comparison *c, size_t row, size_t row_before, RowStart start, Cell *values,
+                          bool *changed)
+{
+    for (size_t i = 0; i < c->now->column_count; i++) {
+        const FamilyColumn *column = c->reading->columns[c->reading->label_count + i];
+        if (column->kind != COLUMN_COUNTER)
+            continue;
+        values[i] = (Cell){.type = CELL_NULL};
+        size_t at = row * c->now->column_count + i;
+        bool is_number = c->now->types[at] == VALUE_INT || c->now->types[at] == VALUE_FLOAT;
+        if (start == ROW_START_UNKNOWN || (start == ROW_START_ZERO && (!is_number || is_position(column))))
+            continue;
+        if (start == ROW_START_ZERO) {
+            if (!subtract(NULL, cell_of(c->now, at), &values[i]))
+                return false;
+            continue;
+        }
+        if (c->column_before[i] < 0) {
+            *changed |= is_number;
+            continue;
+        }
+        size_t at_before = row_before * c->before->column_count + (size_t)c->column_before[i];
+        if (!is_number || c->before->types[at_before] != c->now->types[at]) {
+            *changed |= c->before->types[at_before] != c->now->types[at];
+            continue;
+        }
+        Cell before = cell_of(c->before, at_before);
+        if (!subtract(&before, cell_of(c->now, at), &values[i]))
+            return false;
+        *changed |= values[i].type == CELL_INT ? values[i].integer > 0 : values[i].number > 0;
+    }
+    return true;
+}
+
+static bool others_changed(const Comparison *c, size_t row, size_t row_before)
+{
+    for (size_t i = 0; i < c->now->column_count; i++) {
+        if (c->reading->columns[c->reading->label_count + i]->kind == COLUMN_COUNTER)
+            continue;
+        if (c->column_before[i] < 0)
+            return true;
+        size_t at = row * c->now->column_count + i;
+        size_t at_before = row_before * c->before->column_count + (size_t)c->column_before[i];
+        if (c->now->types[at] != c->before->types[at_before] || c->now->bits[at] != c->before->bits[at_before])
+            return true;
+    }
+    return false;
+}
+
+/* Labels, gauges and infos as they were read; the cells must not point into the reading. */
+static void copy_others(const Comparison *c, Arena *arena, size_t source_row, Cell *cells)
+{
+    const Cell *source = &c->reading->cells[source_row * c->reading->column_count];
+    for (size_t i = 0; i < c->reading->column_count; i++) {
+        if (c->reading->columns[i]->kind == COLUMN_COUNTER)
+            continue;
+        cells[i] = source[i];
+        if (source[i].type == CELL_TEXT)
+            cells[i].text = arena_dup(arena, source[i].text);
+    }
+}
+
+/* Writes the row to @cells when it must travel. */
+static bool compare_row(Comparison *c, Arena *arena, size_t row, ptrdiff_t row_before, size_t source_row, Cell *cells)
+{
+    Cell *values = cells + c->reading->label_count;
+    RowStart start = ROW_START_UNKNOWN;
+    bool changed = c->reading->keyframe || row_before < 0;
+    if (c->before && row_before < 0 && !c->reading->partial)
+        start = ROW_START_ZERO;
+    if (row_before >= 0) {
+        start = ROW_START_KNOWN;
+        changed |= others_changed(c, row, (size_t)row_before);
+        if (c->now->row_epochs[row] != c->before->row_epochs[row_before]) {
+            start = ROW_START_UNKNOWN;
+            changed = true;
+            c->resets++;
+        }
+    }
+    size_t at_before = row_before >= 0 ? (size_t)row_before : 0;
+    if (!fill_counters(c, row, at_before, start, values, &changed)) {
+        (void)fill_counters(c, row, at_before, ROW_START_UNKNOWN, values, &changed); /* nulls cannot go down */
+        changed = true;
+        c->resets++;
+    }
+    if (changed)
+        copy_others(c, arena, source_row, cells);
+    return changed;
+}
+
+static int64_t interval_ms(const Reading *reading, const Generation *before)
+{
+    Usec interval = before->monotonic == GENERATION_MONOTONIC_UNKNOWN ? reading->wall - before->wall
+                                                                      : reading->monotonic - before->monotonic;
+    return interval > USEC_PER_MSEC ? interval / USEC_PER_MSEC : 1;
+}
+
+/* @sources: for each row of the frame, the row of the reading. */
+static void merge(Comparison *c, Arena *arena, const size_t *order, size_t *sources, PushFrame *frame)
+{
+    size_t width = c->reading->column_count;
+    frame->cells = arena_new_array(arena, Cell, c->now->row_count * width + 1);
+    size_t at_before = 0;
+    for (size_t row = 0; row < c->now->row_count; row++) {
+        ptrdiff_t row_before = -1;
+        Slice key = generation_key(c->now, row);
+        while (c->before && at_before < c->before->row_count) {
+            int difference = slice_compare(generation_key(c->before, at_before), key);
+            if (difference > 0)
+                break;
+            at_before++;
+            if (difference == 0) {
+                row_before = (ptrdiff_t)at_before - 1;
+                break;
+            }
+        }
+        if (compare_row(c, arena, row, row_before, order[row], &frame->cells[frame->row_count * width]))
+            sources[frame->row_count++] = order[row];
+    }
+}
+
+void delta_apply(Delta *d, Arena *arena, const Reading *reading, PushFrame *ret_frame)
+{
+    _cleanup_buf_ Buf key = BUF_INIT;
+    append_series_key(&key, reading->family, reading->database);
+    Series *s = map_get(d->series, buf_slice(&key));
+    if (!s)
+        s = make_series(d, buf_slice(&key));
+
+    size_t *order;
+    Generation *now = generation_new(reading, arena, &order);
+    const Generation *before = s->committed;
+    bool gap = before && strcmp(before->epoch, now->epoch) != 0;
+    if (gap)
+        before = NULL;
+
+    ptrdiff_t *column_before = arena_new_array(arena, ptrdiff_t, now->column_count + 1);
+    for (size_t i = 0; before && i < now->column_count; i++)
+        column_before[i] = generation_find_column(before, now->columns[i], i);
+
+    *ret_frame = (PushFrame){
+        .family = arena_dup(arena, slice_cstr(reading->family)),
+        .database = reading->database ? arena_dup(arena, slice_cstr(reading->database)) : SLICE_NULL,
+        .time = reading->wall,
+        .interval_ms = before ? interval_ms(reading, before) : 0,
+        .keyframe = reading->keyframe || !before,
+        .gap = gap,
+        .column_count = reading->column_count,
+        .columns = arena_new_array(arena, Slice, reading->column_count + 1),
+    };
+    for (size_t i = 0; i < reading->column_count; i++)
+        ret_frame->columns[i] = slice_cstr(reading->columns[i]->name);
+
+    Comparison c = {.reading = reading, .now = now, .before = before, .column_before = column_before};
+    size_t *sources = arena_new_array(arena, size_t, now->row_count + 1);
+    merge(&c, arena, order, sources, ret_frame);
+    rollup_apply(arena, reading, sources, ret_frame);
+
+    generation_free(s->staged);
+    s->staged = now;
+    s->staged_resets = c.resets;
+}
+
+void delta_commit(Delta *d)
+{
+    void *value;
+    for (size_t at = 0; map_next(d->series, &at, &(Slice){0}, &value);) {
+        Series *s = value;
+        if (!s->staged)
+            continue;
+        generation_free(s->committed);
+        s->committed = TAKE_PTR(s->staged);
+        d->resets += s->staged_resets;
+    }
+}
+
+void delta_rollback(Delta *d)
+{
+    void *value;
+    for (size_t at = 0; map_next(d->series, &at, &(Slice){0}, &value);) {
+        Series *s = value;
+        s->staged = generation_free(s->staged);
+    }
+}
+
+uint64_t delta_resets(const Delta *d)
+{
+    return d->resets;
+}
+
+void delta_expire(Delta *d, Usec wall)
+{
+    bool found = true;
+    while (found) { /* a map must not change while it is walked; seldom more than a row or two */
+        found = false;
+        Slice key;
+        void *value;
+        for (size_t at = 0; !found && map_next(d->series, &at, &key, &value);) {
+            Series *s = value;
+            found = !s->staged && (!s->committed || s->committed->wall < wall);
+        }
+        if (found)
+            series_free(map_take(d->series, key));
+    }
+}
+
+void delta_save(const Delta *d, Buf *out)
+{
+    buf_append(out, SLICE_LIT(MAGIC));
+    Slice key;
+    void *value;
+    for (size_t at = 0; map_next(d->series, &at, &key, &value);) {
+        const Series *s = value;
+        const Generation *g = s->staged ? s->staged : s->committed;
+        if (!g)
+            continue;
+        generation_put_string(out, key);
+        generation_save(g, out);
+    }
+}
+
+static int load_series(Delta *d, Slice *bytes, Err *reterr)
+{
+    Slice key;
+    if (!generation_get_string(bytes, &key) || map_has(d->series, key) || map_len(d->series) >= SERIES_MAX)
+        return err_set(reterr, ERR_CORRUPT, "the saved baseline is damaged");
+    Generation *g = NULL;
+    int r = generation_load(&g, bytes, reterr);
+    if (r < 0)
+        return r;
+    make_series(d, key)->committed = g;
+    return 0;
+}
+
+int delta_load(Delta *d, Slice bytes, Err *reterr)
+{
+    map_clear(d->series);
+    if (!slice_starts_with(bytes, SLICE_LIT(MAGIC)))
+        return err_set(reterr, ERR_CORRUPT, "the saved baseline is not one");
+    bytes = slice_skip(bytes, sizeof(MAGIC) - 1);
+    while (bytes.len > 0) {
+        int r = load_series(d, &bytes, reterr);
+        if (r < 0) {
+            map_clear(d->series);
+            return err_trace(r);
+        }
+    }
+    return 0;
+}

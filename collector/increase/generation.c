@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * Compact readings: building (key, sort, merge rows of one key), and bytes on disk. See generation.h.
+ *
+ * Bytes of a generation: epoch, wall, column count, column names, row count, then row by row: key, row epoch (8 bytes),
+ * and for each value a type byte and the value (integers zigzag LEB128, floats and hashes 8 bytes little-endian).
+ * Invariants that generation_load() checks: keys strictly ascending, types known, every count covered by bytes.
+ */
+#include "collector/increase/generation.h"
+
+#include <assert.h>
+#include <endian.h>
+#include <errno.h>
+
+#include "lib/base/memory.h"
+
+/* FNV-1a. Only ever compares a text with its own predecessor, so nobody gains by finding two that collide: at worst a
+ * changed setting is seen at the next keyframe. */
+static uint64_t hash_text(Slice s)
+{
+    uint64_t hash = 0xcbf29ce484222325u;
+    for (size_t i = 0; i < s.len; i++)
+        hash = (hash ^ (unsigned char)s.ptr[i]) * 0x100000001b3u;
+    return hash ? hash : 1;
+}
+
+static uint64_t double_bits(double number)
+{
+    uint64_t bits;
+    memcpy(&bits, &number, sizeof(bits));
+    return bits;
+}
+
+static double bits_double(uint64_t bits)
+{
+    double number;
+    memcpy(&number, &bits, sizeof(number));
+    return number;
+}
+
+void generation_put_number(Buf *out, uint64_t value)
+{
+    while (value >= 0x80) {
+        buf_append_u8(out, (uint8_t)(value | 0x80));
+        value >>= 7;
+    }
+    buf_append_u8(out, (uint8_t)value);
+}
+
+void generation_put_string(Buf *out, Slice s)
+{
+    generation_put_number(out, s.len);
+    buf_append(out, s);
+}
+
+bool generation_get_number(Slice *bytes, uint64_t *ret)
+{
+    uint64_t value = 0;
+    for (unsigned shift = 0; shift < 64; shift += 7) {
+        if (bytes->len == 0)
+            return false;
+        uint8_t byte = (uint8_t)bytes->ptr[0];
+        *bytes = slice_skip(*bytes, 1);
+        value |= (uint64_t)(byte & 0x7f) << shift;
+        if (!(byte & 0x80)) {
+            *ret = value;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool generation_get_string(Slice *bytes, Slice *ret)
+{
+    uint64_t len;
+    if (!generation_get_number(bytes, &len) || len > bytes->len)
+        return false;
+    *ret = slice_from(bytes->ptr, (size_t)len);
+    *bytes = slice_skip(*bytes, (size_t)len);
+    return true;
+}
+
+static bool get_fixed64(Slice *bytes, uint64_t *ret)
+{
+    if (bytes->len < 8)
+        return false;
+    uint64_t value = 0;
+    for (int i = 7; i >= 0; i--)
+        value = value << 8 | (uint8_t)bytes->ptr[i];
+    *bytes = slice_skip(*bytes, 8);
+    *ret = value;
+    return true;
+}
+
+static Generation *allocate(size_t column_count, size_t row_count)
+{
+    Generation *g = mem_alloc(sizeof(*g));
+    g->column_count = column_count;
+    g->row_count = row_count;
+    g->columns = mem_alloc_array(sizeof(*g->columns), column_count + 1);
+    g->key_ends = mem_alloc_array(sizeof(*g->key_ends), row_count + 1);
+    g->row_epochs = mem_alloc_array(sizeof(*g->row_epochs), row_count + 1);
+    g->types = mem_alloc_array(sizeof(*g->types), row_count * column_count + 1);
+    g->bits = mem_alloc_array(sizeof(*g->bits), row_count * column_count + 1);
+    return g;
+}
+
+Generation *generation_free(Generation *g)
+{
+    if (!g)
+        return NULL;
+    for (size_t i = 0; i < g->column_count; i++)
+        free(g->columns[i]);
+    free(g->columns);
+    free(g->epoch);
+    buf_done(&g->keys);
+    free(g->key_ends);
+    free(g->row_epochs);
+    free(g->types);
+    free(g->bits);
+    free(g);
+    return NULL;
+}
+
+Slice generation_key(const Generation *g, size_t row)
+{
+    size_t start = row ? g->key_ends[row - 1] : 0;
+    return slice_from(buf_slice(&g->keys).ptr + start, g->key_ends[row] - start);
+}
+
+ptrdiff_t generation_find_column(const Generation *g, const char *name, size_t hint)
+{
+    if (hint < g->column_count && strcmp(g->columns[hint], name) == 0)
+        return (ptrdiff_t)hint;
+    for (size_t i = 0; i < g->column_count; i++) {
+        if (strcmp(g->columns[i], name) == 0)
+            return (ptrdiff_t)i;
+    }
+    return -1;
+}
+
+/* A key that no two different rows of labels share: null and empty differ, lengths stand before the bytes. */
+static void append_key(Buf *out, const Cell *labels, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (labels[i].type == CELL_TEXT) {
+            buf_append_u8(out, 1);
+            generation_put_string(out, labels[i].text);
+        } else {
+            buf_append_u8(out, 0);
+        }
+    }
+}
+
+typedef struct SortRow {
+    Slice key;
+    size_t index;
+} SortRow;
+
+static int compare_rows(const void *a, const void *b)
+{
+    const SortRow *x = a, *y = b;
+    int order = slice_compare(x->key, y->key);
+    return order ? order : (x->index > y->index) - (x->index < y->index);
+}
+
+/* The rows in key order; the keys live in @keys. */
+static SortRow *sort_rows(const Reading *reading, Arena *arena, Buf *keys)
+{
+    SortRow *rows = arena_new_array(arena, SortRow, reading->row_count + 1);
+    size_t *ends = arena_new_array(arena, size_t, reading->row_count + 1);
+    for (size_t i = 0; i < reading->row_count; i++) {
+        append_key(keys, &reading->cells[i * reading->column_count], reading->label_count);
+        ends[i] = keys->len;
+    }
+    for (size_t i = 0; i < reading->row_count; i++) {
+        size_t start = i ? ends[i - 1] : 0;
+        rows[i] = (SortRow){.key = slice_from(buf_slice(keys).ptr + start, ends[i] - start), .index = i};
+    }
+    qsort(rows, reading->row_count, sizeof(*rows), compare_rows);
+    return rows;
+}
+
+static void store_value(Generation *g, size_t at, const Cell *cell)
+{
+    switch (cell->type) {
+    case CELL_NULL:
+        g->types[at] = VALUE_NULL;
+        break;
+    case CELL_INT:
+        g->types[at] = VALUE_INT;
+        g->bits[at] = (uint64_t)cell->integer;
+        break;
+    case CELL_FLOAT:
+        g->types[at] = VALUE_FLOAT;
+        g->bits[at] = double_bits(cell->number);
+        break;
+    case CELL_TEXT:
+        g->types[at] = VALUE_TEXT;
+        g->bits[at] = hash_text(cell->text);
+        break;
+    }
+}
+
+/* Adds a counter of another row of the same key; what cannot be added becomes null, not a wrong number. */
+static void add_value(Generation *g, size_t at, const Cell *cell)
+{
+    if (cell->type == CELL_INT && g->types[at] == VALUE_INT) {
+        int64_t sum;
+        if (__builtin_add_overflow((int64_t)g->bits[at], cell->integer, &sum))
+            g->types[at] = VALUE_NULL;
+        else
+            g->bits[at] = (uint64_t)sum;
+    } else if (cell->type == CELL_FLOAT && g->types[at] == VALUE_FLOAT) {
+        g->bits[at] = double_bits(bits_double(g->bits[at]) + cell->number);
+    } else if (cell->type != CELL_NULL) {
+        store_value(g, at, &(Cell){.type = CELL_NULL});
+    }
+}
+
+/* Keys made of other labels cannot be compared: their names are part of the epoch. */
+static char *make_epoch(const Reading *reading)
+{
+    Buf epoch = BUF_INIT;
+    buf_append_cstr(&epoch, reading->epoch);
+    for (size_t i = 0; i < reading->label_count; i++) {
+        buf_append_char(&epoch, ' ');
+        buf_append_cstr(&epoch, reading->columns[i]->name);
+    }
+    return buf_take(&epoch);
+}
+
+Generation *generation_new(const Reading *reading, Arena *arena, size_t **ret_order)
+{
+    assert(reading->label_count <= reading->column_count);
+    _cleanup_buf_ Buf keys = BUF_INIT;
+    SortRow *rows = sort_rows(reading, arena, &keys);
+    size_t *order = arena_new_array(arena, size_t, reading->row_count + 1);
+    size_t value_count = reading->column_count - reading->label_count;
+
+    Generation *g = allocate(value_count, reading->row_count);
+    g->epoch = make_epoch(reading);
+    g->wall = reading->wall;
+    g->monotonic = reading->monotonic;
+    for (size_t i = 0; i < value_count; i++)
+        g->columns[i] = mem_strdup(reading->columns[reading->label_count + i]->name);
+
+    buf_reserve(&g->keys, keys.len);
+    size_t made = 0;
+    for (size_t i = 0; i < reading->row_count; i++) {
+        const Cell *values = &reading->cells[rows[i].index * reading->column_count + reading->label_count];
+        bool same_key = made > 0 && slice_eq(generation_key(g, made - 1), rows[i].key);
+        if (same_key) {
+            for (size_t c = 0; c < value_count; c++) {
+                if (reading->columns[reading->label_count + c]->kind == COLUMN_COUNTER)
+                    add_value(g, (made - 1) * value_count + c, &values[c]);
+            }
+            continue;
+        }
+        buf_append(&g->keys, rows[i].key);
+        g->key_ends[made] = (uint32_t)g->keys.len;
+        if (reading->row_epochs && reading->row_epochs[rows[i].index].ptr)
+            g->row_epochs[made] = hash_text(reading->row_epochs[rows[i].index]);
+        for (size_t c = 0; c < value_count; c++)
+            store_value(g, made * value_count + c, &values[c]);
+        order[made++] = rows[i].index;
+    }
+    g->row_count = made;
+    *ret_order = order;
+    return g;
+}
+
+static char *write_number(char *at, uint64_t value)
+{
+    for (; value >= 0x80; value >>= 7)
+        *at++ = (char)(value | 0x80);
+    *at++ = (char)value;
+    return at;
+}
+
+static char *write_fixed64(char *at, uint64_t value)
+{
+    value = htole64(value);
+    memcpy(at, &value, sizeof(value));
+    return at + sizeof(value);
+}
+
+/* All rows at every batch: written straight into room made before. */
+static void save_row(const Generation *g, size_t row, Buf *out)
+{
+    enum { NUMBER_MAX = 10 };
+    generation_put_string(out, generation_key(g, row));
+    buf_reserve(out, 8 + g->column_count * (1 + NUMBER_MAX));
+    char *at = write_fixed64(out->ptr + out->len, g->row_epochs[row]);
+    for (size_t i = row * g->column_count; i < (row + 1) * g->column_count; i++) {
+        *at++ = (char)g->types[i];
+        if (g->types[i] == VALUE_INT)
+            at = write_number(at, g->bits[i] << 1 ^ (uint64_t)((int64_t)g->bits[i] >> 63));
+        else if (g->types[i] != VALUE_NULL)
+            at = write_fixed64(at, g->bits[i]);
+    }
+    out->len = (size_t)(at - out->ptr);
+    *at = '\0';
+}
+
+void generation_save(const Generation *g, Buf *out)
+{
+    generation_put_string(out, slice_cstr(g->epoch));
+    buf_append_u64le(out, (uint64_t)g->wall);
+    generation_put_number(out, g->column_count);
+    for (size_t i = 0; i < g->column_count; i++)
+        generation_put_string(out, slice_cstr(g->columns[i]));
+    generation_put_number(out, g->row_count);
+    for (size_t row = 0; row < g->row_count; row++)
+        save_row(g, row, out);
+}
+
+static bool load_value(Generation *g, size_t at, Slice *bytes)
+{
+    if (bytes->len == 0)
+        return false;
+    uint8_t type = (uint8_t)bytes->ptr[0];
+    *bytes = slice_skip(*bytes, 1);
+    if (type >= _VALUE_TYPE_MAX)
+        return false;
+    g->types[at] = type;
+    if (type == VALUE_NULL)
+        return true;
+    if (type != VALUE_INT)
+        return get_fixed64(bytes, &g->bits[at]);
+
+    uint64_t zigzag;
+    if (!generation_get_number(bytes, &zigzag))
+        return false;
+    g->bits[at] = zigzag >> 1 ^ (0 - (zigzag & 1));
+    return true;
+}
+
+static bool load_row(Generation *g, size_t row, Slice *bytes)
+{
+    Slice key;
+    if (!generation_get_string(bytes, &key) || !get_fixed64(bytes, &g->row_epochs[row]))
+        return false;
+    if (key.len > UINT32_MAX - g->keys.len)
+        return false;
+    if (row > 0 && slice_compare(generation_key(g, row - 1), key) >= 0)
+        return false;
+    buf_append(&g->keys, key);
+    g->key_ends[row] = (uint32_t)g->keys.len;
+    for (size_t at = row * g->column_count; at < (row + 1) * g->column_count; at++) {
+        if (!load_value(g, at, bytes))
+            return false;
+    }
+    return true;
+}
+
+static bool load_rows(Generation *g, Slice *bytes)
+{
+    for (size_t row = 0; row < g->row_count; row++) {
+        if (!load_row(g, row, bytes))
+            return false;
+    }
+    return true;
+}
+
+static int damaged(Err *reterr)
+{
+    return err_set(reterr, ERR_CORRUPT, "the saved reading is damaged");
+}
+
+int generation_load(Generation **ret, Slice *bytes, Err *reterr)
+{
+    Slice epoch, names[FAMILY_COLUMNS_MAX + 1];
+    uint64_t wall, column_count, row_count;
+    if (!generation_get_string(bytes, &epoch) || !get_fixed64(bytes, &wall) ||
+        !generation_get_number(bytes, &column_count) || column_count > ARRAY_LENGTH(names))
+        return damaged(reterr);
+    for (size_t i = 0; i < column_count; i++) {
+        if (!generation_get_string(bytes, &names[i]))
+            return damaged(reterr);
+    }
+    /* A row takes at least a key length, an epoch and a type for each value: memory stays in proportion to the file. */
+    if (!generation_get_number(bytes, &row_count) || row_count > bytes->len / (9 + column_count))
+        return damaged(reterr);
+
+    Generation *g = allocate((size_t)column_count, (size_t)row_count);
+    g->epoch = mem_dup(epoch.ptr, epoch.len);
+    g->wall = (Usec)wall;
+    g->monotonic = GENERATION_MONOTONIC_UNKNOWN;
+    for (size_t i = 0; i < column_count; i++)
+        g->columns[i] = mem_dup(names[i].ptr, names[i].len);
+    if (!load_rows(g, bytes)) {
+        generation_free(g);
+        return damaged(reterr);
+    }
+    *ret = g;
+    return 0;
+}

@@ -1,0 +1,45 @@
+#pragma once
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * Generation: one reading of a family in the compact form in which it waits to be compared with the next one. Rows are
+ * sorted by key and unique; labels live in the key only, texts only as hashes. Immutable once made. Pure; the owner's
+ * thread. Used by delta.c alone.
+ */
+#include "collector/reading/reading.h"
+
+typedef enum ValueType { VALUE_NULL, VALUE_INT, VALUE_FLOAT, VALUE_TEXT, _VALUE_TYPE_MAX } ValueType;
+
+typedef struct Generation {
+    char *epoch;
+    Usec wall;
+    Usec monotonic; /* GENERATION_MONOTONIC_UNKNOWN when it came from disk */
+    char **columns; /* names of the value columns: all but the labels */
+    size_t column_count;
+    size_t row_count;
+    Buf keys;             /* the rows' keys one behind the other */
+    uint32_t *key_ends;   /* row i's key is keys[key_ends[i - 1] .. key_ends[i]) */
+    uint64_t *row_epochs; /* hash; 0: not known */
+    uint8_t *types;       /* ValueType, row-major */
+    uint64_t *bits;       /* int64, double or hash of the text, row-major */
+} Generation;
+
+enum { GENERATION_MONOTONIC_UNKNOWN = -1 };
+
+/* From a reading. @ret_order (in @arena): for each row of the generation, the index of the row it came from. */
+Generation *generation_new(const Reading *reading, Arena *arena, size_t **ret_order);
+Generation *generation_free(Generation *g);
+DEFINE_CLEANUP(Generation *, generation_free)
+
+Slice generation_key(const Generation *g, size_t row);
+/* Index of a value column by name; -1 when it has none. @hint is tried first. */
+ptrdiff_t generation_find_column(const Generation *g, const char *name, size_t hint);
+
+void generation_save(const Generation *g, Buf *out);
+/* Reads from the front of *@bytes and moves it on. */
+int generation_load(Generation **ret, Slice *bytes, Err *reterr) MUST_CHECK;
+
+/* The encoding of both files: numbers as LEB128, strings as length and bytes. False: @bytes ended or is damaged. */
+void generation_put_number(Buf *out, uint64_t value);
+void generation_put_string(Buf *out, Slice s);
+bool generation_get_number(Slice *bytes, uint64_t *ret);
+bool generation_get_string(Slice *bytes, Slice *ret);

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * See epoch.h. pg_stat_archiver.stats_reset is set when a server starts without usable statistics (first start, crash
+ * recovery, promotion of another machine) and is carried over a clean restart, on every version: it is the birth of the
+ * statistics, which the postmaster's start is not.
+ */
+#include "collector/server/epoch.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+static const char PULSE_SQL[] =
+    "select pg_is_in_recovery(), (extract(epoch from pg_postmaster_start_time()) * 1000000)::int8,"
+    " (select stats_reset from pg_stat_archiver)::text";
+
+static const char DATABASE_SQL[] = "select stats_reset::text from pg_stat_database where datname = current_database()";
+
+int pulse_read(PgConn *c, Pulse *ret, Err *reterr)
+{
+    _cleanup_pgresult_ PGresult *row = NULL;
+    PgQuery query = {.sql = PULSE_SQL, .shape = PG_SHAPE_ONE, .timeout = 5 * USEC_PER_SEC, .prepared_name = "pulse"};
+    int r = pg_conn_query(c, &query, &row, reterr);
+    if (r < 0)
+        return err_trace(r);
+    *ret = (Pulse){.in_recovery = PQgetvalue(row, 0, 0)[0] == 't'};
+    int64_t start;
+    if (slice_to_int64(slice_cstr(PQgetvalue(row, 0, 1)), &start))
+        ret->postmaster_start = start;
+    (void)snprintf(ret->statistics_reset, sizeof(ret->statistics_reset), "%s", PQgetvalue(row, 0, 2));
+    return 0;
+}
+
+static int on_reset(void *arg, const PGresult *row)
+{
+    DatabaseReset *reset = arg;
+    buf_append_cstr(&reset->text, PQgetvalue(row, 0, 0));
+    return 0;
+}
+
+static void on_reset_end(void *arg, const PgStepEnd *end)
+{
+    DatabaseReset *reset = arg;
+    reset->result = end->result;
+    reset->err = *end->err;
+}
+
+PgStep epoch_database_step(DatabaseReset *ret)
+{
+    return (PgStep){
+        .query = {.sql = DATABASE_SQL, .timeout = 5 * USEC_PER_SEC, .prepared_name = "database_reset"},
+        .arg = ret,
+        .on_row = on_reset,
+        .on_end = on_reset_end,
+    };
+}
+
+void epoch_format(Buf *out, uint64_t system_identifier, const Pulse *pulse, const char *database_reset)
+{
+    buf_clear(out);
+    buf_printf(out, "%" PRIu64 " %s", system_identifier, pulse->statistics_reset);
+    if (database_reset[0])
+        buf_printf(out, " %s", database_reset);
+}

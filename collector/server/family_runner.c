@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* See family_runner.h. Values come in binary form: the statements cast every column to int8, float8 or text, and making
+ * decimal numbers of hundreds of rows would be most of what they cost the server. */
+#include "collector/server/family_runner.h"
+
+#include <endian.h>
+#include <math.h>
+
+#include "collector/reading/redact.h"
+#include "lib/base/memory.h"
+
+enum { STATEMENT_TEXT_MAX = 16384 }; /* bytes of one text that are kept */
+
+/* Answers come one after the other, so one of these serves all. */
+typedef struct Reader {
+    Rows *rows;
+    Buf scratch;
+    Err err;
+} Reader;
+
+typedef struct RowReader {
+    const FamilyRun *run;
+    Reader *shared;
+    Usec before_cost; /* of the block that ran before it */
+    Err before_err;
+} RowReader;
+
+static Cell text_cell(RowReader *reader, const FamilyColumn *column, Slice value)
+{
+    Buf *scratch = &reader->shared->scratch;
+    buf_clear(scratch);
+    size_t max = WIRE_LABEL_VALUE_MAX;
+    if (column->kind == COLUMN_INFO && reader->run->family->family->mode == FAMILY_MODE_TEXTS) {
+        redact_sql(value, reader->run->backslash_escapes, scratch);
+        value = buf_slice(scratch);
+        max = STATEMENT_TEXT_MAX;
+    } else if (column->kind == COLUMN_INFO) {
+        redact_credentials(value, scratch);
+        value = buf_slice(scratch);
+        max = STATEMENT_TEXT_MAX;
+    }
+    Slice copy = rows_copy_text(reader->shared->rows, value, max);
+    reader->shared->rows->bytes += copy.len;
+    return (Cell){.type = CELL_TEXT, .text = copy};
+}
+
+/* NaN and infinities have no place on the wire: they say that nothing is known. False: not eight bytes. */
+static bool number_cell(ColumnType type, Slice value, Cell *ret)
+{
+    uint64_t bits;
+    if (value.len != sizeof(bits))
+        return false;
+    memcpy(&bits, value.ptr, sizeof(bits));
+    bits = be64toh(bits);
+    if (type == COLUMN_INT8) {
+        *ret = (Cell){.type = CELL_INT, .integer = (int64_t)bits};
+        return true;
+    }
+    double number;
+    memcpy(&number, &bits, sizeof(number));
+    if (isfinite(number))
+        *ret = (Cell){.type = CELL_FLOAT, .number = number};
+    return true;
+}
+
+static void on_begin(void *arg)
+{
+    const RowReader *reader = arg;
+    const ResolvedFamily *family = reader->run->family;
+    reader->shared->err = ERR_INIT;
+    rows_begin(reader->shared->rows, family->columns, family->column_count, family->label_count);
+}
+
+/* One of the columns behind the family's own; absent where it is NULL. */
+static Slice hidden_text(Rows *rows, const PGresult *row, size_t at)
+{
+    if (PQgetisnull(row, 0, (int)at))
+        return SLICE_NULL;
+    Slice value = slice_from(PQgetvalue(row, 0, (int)at), (size_t)PQgetlength(row, 0, (int)at));
+    return rows_copy_text(rows, value, WIRE_LABEL_VALUE_MAX);
+}
+
+static int on_row(void *arg, const PGresult *row)
+{
+    RowReader *reader = arg;
+    Rows *rows = reader->shared->rows;
+    Err *reterr = &reader->shared->err;
+    const ResolvedFamily *family = reader->run->family;
+    size_t rolled_count = family->has_roll_up ? family->label_count : 0;
+    size_t expected = family->column_count + family->has_epoch + rolled_count;
+    if ((size_t)PQnfields(row) != expected)
+        return err_set(reterr, ERR_SQL, "family %s: %d columns came back, %zu are declared", family->family->name,
+                       PQnfields(row), expected);
+
+    Cell *cells = rows_add(rows);
+    if (!cells)
+        return 0; /* the bound; the rest is counted as truncated and not kept */
+    for (size_t i = 0; i < family->column_count; i++) {
+        if (PQgetisnull(row, 0, (int)i))
+            continue;
+        const FamilyColumn *column = family->columns[i];
+        Slice value = slice_from(PQgetvalue(row, 0, (int)i), (size_t)PQgetlength(row, 0, (int)i));
+        if (column->type == COLUMN_TEXT)
+            cells[i] = text_cell(reader, column, value);
+        else if (!number_cell(column->type, value, &cells[i]))
+            return err_set(reterr, ERR_SQL, "family %s: column %s: %zu bytes are not a number of type %s",
+                           family->family->name, column->name, value.len, column_type_to_string(column->type));
+        rows->bytes += 8;
+    }
+    if (family->has_epoch)
+        slice_vec_push(&rows->epochs, hidden_text(rows, row, family->column_count));
+    for (size_t i = 0; i < rolled_count; i++)
+        slice_vec_push(&rows->rolled, hidden_text(rows, row, expected - rolled_count + i));
+    return 0;
+}
+
+static void on_end(void *arg, const PgStepEnd *end)
+{
+    const RowReader *reader = arg;
+    FamilyRunEnd told = {
+        .result = end->result,
+        .err = end->err->code == ERR_NONE ? &reader->shared->err : end->err,
+        .begun = end->begun,
+        .cost = end->ended - end->begun + reader->before_cost,
+    };
+    if (end->result < 0 && reader->before_err.code != ERR_NONE)
+        told.err = &reader->before_err;
+    reader->run->on_end(reader->run->arg, &told);
+}
+
+static void on_before_end(void *arg, const PgStepEnd *end)
+{
+    RowReader *reader = arg;
+    reader->before_cost += end->ended - end->begun;
+    if (end->result < 0 && reader->before_err.code == ERR_NONE)
+        reader->before_err = *end->err;
+}
+
+static void on_commit_end(void *arg, const PgStepEnd *end)
+{
+    (void)arg;
+    (void)end; /* of a transaction that only read */
+}
+
+static PgStep make_command(RowReader *reader, const char *sql, PgStepBlock block,
+                           void (*on_command)(void *arg, const PgStepEnd *end))
+{
+    return (PgStep){
+        .query = {.sql = sql, .timeout = reader->run->timeout}, .block = block, .arg = reader, .on_end = on_command};
+}
+
+static PgStep make_step(RowReader *reader)
+{
+    const FamilyRun *run = reader->run;
+    bool texts = run->family->family->mode == FAMILY_MODE_TEXTS;
+    return (PgStep){
+        .query = {.sql = run->family->sql,
+                  .params = &run->ids,
+                  .param_count = texts ? 1 : 0,
+                  .format = PG_FORMAT_BINARY,
+                  .timeout = run->timeout,
+                  .prepared_name = run->family->family->name},
+        .arg = reader,
+        .on_begin = on_begin,
+        .on_row = on_row,
+        .on_end = on_end,
+    };
+}
+
+/* Whether blocks that catch their own errors can be run in this database: asked, so that nothing fails. */
+static int can_do_blocks(PgConn *conn, Usec timeout, bool *ret, Err *reterr)
+{
+    _cleanup_pgresult_ PGresult *row = NULL;
+    PgQuery query = {.sql = "select exists (select from pg_catalog.pg_language where lanname = 'plpgsql'"
+                            " and pg_catalog.has_language_privilege(oid, 'usage'))",
+                     .shape = PG_SHAPE_ONE,
+                     .timeout = timeout};
+    int r = pg_conn_query(conn, &query, &row, reterr);
+    if (r >= 0)
+        *ret = PQgetvalue(row, 0, 0)[0] == 't';
+    return pg_conn_usable(conn) ? 0 : err_trace(r);
+}
+
+static int look_for_blocks(PgConn *conn, const FamilyRun *runs, size_t count, bool *ret, Err *reterr)
+{
+    *ret = false;
+    for (size_t i = 0; i < count; i++) {
+        if (runs[i].family->family->before[0])
+            return can_do_blocks(conn, runs[i].timeout, ret, reterr);
+    }
+    return 0;
+}
+
+/* The statement, with its block in one transaction, so that what the block has set ends with it. */
+static size_t add_steps(PgStep *steps, RowReader *reader, bool with_block)
+{
+    if (!with_block) {
+        steps[0] = make_step(reader);
+        return 1;
+    }
+    steps[0] = make_command(reader, "begin transaction read only", PG_BLOCK_BEGIN, on_before_end);
+    steps[1] = make_command(reader, reader->run->family->family->before, PG_BLOCK_WITHIN, on_before_end);
+    steps[2] = make_step(reader);
+    steps[2].block = PG_BLOCK_WITHIN;
+    steps[3] = make_command(reader, "commit", PG_BLOCK_END, on_commit_end);
+    return 4;
+}
+
+int family_runner_run(PgConn *conn, const PgStep *first, const FamilyRun *runs, size_t count, Rows *rows, Err *reterr)
+{
+    Reader shared = {.rows = rows};
+    _cleanup_free_ RowReader *readers = mem_alloc_array(sizeof(*readers), count + 1);
+    _cleanup_free_ PgStep *steps = mem_alloc_array(sizeof(*steps), 4 * count + 1);
+    bool blocks;
+    int r = look_for_blocks(conn, runs, count, &blocks, reterr);
+    if (r < 0)
+        return err_trace(r);
+    size_t step_count = 0;
+    if (first)
+        steps[step_count++] = *first;
+    for (size_t i = 0; i < count; i++) {
+        readers[i] = (RowReader){.run = &runs[i], .shared = &shared};
+        step_count += add_steps(&steps[step_count], &readers[i], blocks && runs[i].family->family->before[0]);
+    }
+    r = pg_conn_pipeline(conn, steps, step_count, reterr);
+    buf_done(&shared.scratch);
+    return err_trace(r);
+}

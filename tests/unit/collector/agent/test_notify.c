@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: PostgreSQL */
+#include "collector/agent/notify.h"
+
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "tests/support/scratch.h"
+#include "tests/support/unit.h"
+
+static int listen_at(const char *path, socklen_t path_len)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    assert_true(path_len < sizeof(address.sun_path));
+    memcpy(address.sun_path, path, path_len);
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    assert_true(fd >= 0);
+    socklen_t len = (socklen_t)offsetof(struct sockaddr_un, sun_path) + path_len;
+    assert_int_equal(bind(fd, (const struct sockaddr *)&address, len), 0);
+    return fd;
+}
+
+static void expect_ready(int fd)
+{
+    char text[64] = "";
+    notify_service_manager("READY=1");
+    assert_int_equal(recv(fd, text, sizeof(text) - 1, 0), strlen("READY=1"));
+    assert_string_equal(text, "READY=1");
+}
+
+static void the_manager_is_told_at_a_path_and_at_an_abstract_name(void **state)
+{
+    (void)state;
+    Scratch scratch = scratch_make(NULL);
+    _cleanup_buf_ Buf path = scratch_path(&scratch, "notify");
+    _cleanup_close_ int by_path = listen_at(buf_cstr(&path), (socklen_t)path.len);
+    setenv("NOTIFY_SOCKET", buf_cstr(&path), 1);
+    expect_ready(by_path);
+
+    char name[80];
+    int len = snprintf(name, sizeof(name), "@pga-test-notify-%d", (int)getpid());
+    setenv("NOTIFY_SOCKET", name, 1);
+    name[0] = '\0';
+    _cleanup_close_ int by_name = listen_at(name, (socklen_t)len);
+    expect_ready(by_name);
+    scratch_remove(&scratch);
+}
+
+static void nobody_to_tell_is_no_fault(void **state)
+{
+    (void)state;
+    char long_path[300];
+    memset(long_path, 'x', sizeof(long_path) - 1);
+    long_path[0] = '/';
+    long_path[sizeof(long_path) - 1] = '\0';
+    const char *const places[] = {"/nowhere/notify", "relative", "", long_path};
+    unsetenv("NOTIFY_SOCKET");
+    notify_service_manager("READY=1");
+    for (size_t i = 0; i < ARRAY_LENGTH(places); i++) {
+        setenv("NOTIFY_SOCKET", places[i], 1);
+        notify_service_manager("READY=1");
+    }
+}
+
+static void the_watchdog_is_fed_when_it_is_ours(void **state)
+{
+    (void)state;
+    char own[24], other[24];
+    (void)snprintf(own, sizeof(own), "%d", (int)getpid());
+    (void)snprintf(other, sizeof(other), "%d", (int)getpid() + 1);
+    const struct {
+        const char *socket, *usec, *pid;
+        Usec expected;
+    } cases[] = {
+        {"/n", "30000000", own, 15 * USEC_PER_SEC},
+        {"/n", "30000000", NULL, 15 * USEC_PER_SEC},
+        {"/n", "30000000", other, 0},
+        {"/n", NULL, own, 0},
+        {"/n", "-5", own, 0},
+        {"/n", "rubbish", own, 0},
+        {NULL, "30000000", own, 0},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        unsetenv("NOTIFY_SOCKET");
+        unsetenv("WATCHDOG_USEC");
+        unsetenv("WATCHDOG_PID");
+        if (cases[i].socket)
+            setenv("NOTIFY_SOCKET", cases[i].socket, 1);
+        if (cases[i].usec)
+            setenv("WATCHDOG_USEC", cases[i].usec, 1);
+        if (cases[i].pid)
+            setenv("WATCHDOG_PID", cases[i].pid, 1);
+        assert_int_equal(notify_watchdog_interval(), cases[i].expected);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_manager_is_told_at_a_path_and_at_an_abstract_name),
+        cmocka_unit_test(nobody_to_tell_is_no_fault),
+        cmocka_unit_test(the_watchdog_is_fed_when_it_is_ours),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: PostgreSQL */
+#include "collector/reading/inbox.h"
+
+#include <stdio.h>
+
+#include "tests/support/unit.h"
+
+static const FamilyColumn NAME = {.name = "name", .kind = COLUMN_LABEL, .type = COLUMN_TEXT};
+static const FamilyColumn CALLS = {.name = "calls", .kind = COLUMN_COUNTER, .type = COLUMN_INT8};
+
+static void put(Inbox *inbox, const char *name, int64_t calls)
+{
+    char text[32];
+    (void)snprintf(text, sizeof(text), "%s", name);
+    Slice epoch = slice_cstr(text);
+    const FamilyColumn *columns[] = {&NAME, &CALLS};
+    Cell cells[] = {{.type = CELL_TEXT, .text = slice_cstr(text)}, {.type = CELL_INT, .integer = calls}};
+    Reading reading = {.family = "f",
+                       .database = text,
+                       .epoch = text,
+                       .wall = 1,
+                       .columns = columns,
+                       .column_count = 2,
+                       .label_count = 1,
+                       .cells = cells,
+                       .row_count = 1,
+                       .row_epochs = &epoch};
+    inbox_put(inbox, &reading);
+    memset(text, 'x', sizeof(text)); /* what was put is a copy */
+    columns[0] = columns[1] = NULL;
+}
+
+static void expect(Inbox *inbox, const char *name, int64_t calls)
+{
+    const Reading *r = inbox_peek(inbox);
+    assert_non_null(r);
+    assert_string_equal(r->family, "f");
+    assert_string_equal(r->database, name);
+    assert_string_equal(r->epoch, name);
+    assert_slice(r->cells[0].text, name);
+    assert_ptr_equal(r->columns[0], &NAME);
+    assert_ptr_equal(r->columns[1], &CALLS);
+    assert_int_equal(r->cells[1].integer, calls);
+    assert_slice(r->row_epochs[0], name);
+    inbox_take(inbox);
+}
+
+static void what_was_put_comes_out_in_order(void **state)
+{
+    (void)state;
+    _cleanup_(inbox_freep) Inbox *inbox = inbox_new(0);
+    assert_null(inbox_peek(inbox));
+    put(inbox, "a", 1);
+    put(inbox, "b", 2);
+    expect(inbox, "a", 1);
+    expect(inbox, "b", 2);
+    assert_null(inbox_peek(inbox));
+}
+
+static void a_batch_that_was_not_kept_is_given_again(void **state)
+{
+    (void)state;
+    _cleanup_(inbox_freep) Inbox *inbox = inbox_new(0);
+    put(inbox, "a", 1);
+    put(inbox, "b", 2);
+    expect(inbox, "a", 1);
+    inbox_rollback(inbox);
+    assert_non_null(inbox_peek(inbox));
+    assert_true(inbox_was_taken(inbox));
+    expect(inbox, "a", 1);
+    inbox_commit(inbox);
+    assert_non_null(inbox_peek(inbox));
+    assert_false(inbox_was_taken(inbox));
+    expect(inbox, "b", 2);
+    inbox_commit(inbox);
+    assert_null(inbox_peek(inbox));
+    assert_int_equal(inbox_given_up(inbox), 0);
+}
+
+/* A flush in the middle: what is being looked at stays although those before it are committed. */
+static void what_is_looked_at_outlives_a_commit(void **state)
+{
+    (void)state;
+    _cleanup_(inbox_freep) Inbox *inbox = inbox_new(0);
+    put(inbox, "a", 1);
+    put(inbox, "b", 2);
+    expect(inbox, "a", 1);
+    const Reading *b = inbox_peek(inbox);
+    inbox_commit(inbox);
+    assert_slice(b->cells[0].text, "b");
+    inbox_take(inbox);
+    assert_null(inbox_peek(inbox));
+}
+
+static void a_full_inbox_gives_up_the_oldest_that_is_free(void **state)
+{
+    (void)state;
+    _cleanup_(inbox_freep) Inbox *inbox = inbox_new(1);
+    put(inbox, "a", 1);
+    assert_non_null(inbox_peek(inbox)); /* held: not given up */
+    put(inbox, "b", 2);
+    put(inbox, "c", 3);
+    assert_int_equal(inbox_given_up(inbox), 1);
+    expect(inbox, "a", 1);
+    expect(inbox, "c", 3);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_was_put_comes_out_in_order),
+        cmocka_unit_test(a_batch_that_was_not_kept_is_given_again),
+        cmocka_unit_test(what_is_looked_at_outlives_a_commit),
+        cmocka_unit_test(a_full_inbox_gives_up_the_oldest_that_is_free),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: PostgreSQL */
+#include "collector/server/texts.h"
+
+#include <stdio.h>
+
+#include "tests/support/unit.h"
+
+static Texts *texts;
+static Arena *arena;
+
+static int setup(void **state)
+{
+    (void)state;
+    texts = texts_new();
+    arena = arena_new(0);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    texts = texts_free(texts);
+    arena = arena_free(arena);
+    return 0;
+}
+
+static void see_number(int64_t id)
+{
+    char text[24];
+    int len = snprintf(text, sizeof(text), "%lld", (long long)id);
+    texts_see(texts, slice_from(text, (size_t)len));
+}
+
+static void an_id_is_asked_for_once(void **state)
+{
+    (void)state;
+    assert_null(texts_take_slice(texts, arena));
+    see_number(-5);
+    see_number(7);
+    see_number(-5);
+    assert_int_equal(texts_wanted(texts), 2);
+    assert_string_equal(texts_take_slice(texts, arena), "{-5,7}");
+    see_number(7); /* staged */
+    assert_null(texts_take_slice(texts, arena));
+    texts_commit(texts);
+    see_number(7); /* known */
+    assert_int_equal(texts_wanted(texts), 0);
+}
+
+static void an_id_of_a_lost_batch_is_asked_for_again(void **state)
+{
+    (void)state;
+    see_number(1);
+    assert_string_equal(texts_take_slice(texts, arena), "{1}");
+    texts_rollback(texts);
+    assert_string_equal(texts_take_slice(texts, arena), "{1}");
+}
+
+static void slices_are_bounded(void **state)
+{
+    (void)state;
+    for (int64_t i = 0; i < TEXTS_WANTED_MAX + 10; i++)
+        see_number(i);
+    assert_int_equal(texts_wanted(texts), TEXTS_WANTED_MAX);
+    const char *slice = texts_take_slice(texts, arena);
+    size_t commas = 0;
+    for (const char *p = slice; *p; p++)
+        commas += *p == ',';
+    assert_int_equal(commas + 1, TEXTS_SLICE);
+    assert_int_equal(texts_wanted(texts), TEXTS_WANTED_MAX - TEXTS_SLICE);
+}
+
+static void what_is_no_plain_id_is_left_alone(void **state)
+{
+    (void)state;
+    static const char *const IDS[] = {
+        "", "a,b", "{", "a b", "'", "\"x\"", "\\", "01234567890123456789012345678901234567890123456789012345678901234"};
+    for (size_t i = 0; i < ARRAY_LENGTH(IDS); i++)
+        texts_see(texts, slice_cstr(IDS[i]));
+    assert_int_equal(texts_wanted(texts), 0);
+}
+
+static void learn(int64_t from, int64_t to)
+{
+    for (int64_t i = from; i < to; i++)
+        see_number(i);
+    while (texts_take_slice(texts, arena))
+        texts_commit(texts);
+}
+
+static void the_oldest_ids_are_forgotten_those_in_use_are_not(void **state)
+{
+    (void)state;
+    enum { STEP = 1000, ROUNDS = 5 * TEXTS_KNOWN_MAX / STEP };
+    for (int64_t round = 1; round <= ROUNDS; round++) {
+        see_number(0); /* in use all the time */
+        assert_int_equal(texts_wanted(texts), round == 1);
+        learn(round * STEP, (round + 1) * STEP);
+    }
+    see_number(STEP); /* long ago */
+    assert_int_equal(texts_wanted(texts), 1);
+}
+
+static void known_ids_survive_a_restart(void **state)
+{
+    (void)state;
+    learn(0, 250);
+    _cleanup_buf_ Buf bytes = BUF_INIT;
+    texts_save(texts, &bytes);
+    _cleanup_(texts_freep) Texts *fresh = texts_new();
+    assert_int_equal(texts_load(fresh, buf_slice(&bytes), NULL), 0);
+    texts_see(fresh, SLICE_LIT("249"));
+    texts_see(fresh, SLICE_LIT("250"));
+    assert_string_equal(texts_take_slice(fresh, arena), "{250}");
+
+    Err err = ERR_INIT;
+    int r = texts_load(fresh, SLICE_LIT("pgat1\n1\n2 or 1=1\n"), &err);
+    assert_true(r < 0);
+    assert_err(&err, ERR_CORRUPT, "damaged");
+    r = texts_load(fresh, SLICE_LIT("x"), &err);
+    assert_true(r < 0);
+    assert_err(&err, ERR_CORRUPT, "damaged");
+}
+
+int main(void)
+{
+#define TEXTS_TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEXTS_TEST(an_id_is_asked_for_once),
+        TEXTS_TEST(an_id_of_a_lost_batch_is_asked_for_again),
+        TEXTS_TEST(slices_are_bounded),
+        TEXTS_TEST(what_is_no_plain_id_is_left_alone),
+        TEXTS_TEST(the_oldest_ids_are_forgotten_those_in_use_are_not),
+        TEXTS_TEST(known_ids_survive_a_restart),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
