@@ -3,17 +3,6 @@
  * as the end of the text. */
 #include "backend/http/target.h"
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 typedef struct DecodeRules {
     bool plus_is_blank;
     bool lines; /* CR, LF and TAB are allowed */
@@ -35,8 +24,8 @@ static int decode(Slice text, DecodeRules rules, Arena *arena, Slice *ret, Err *
         if (c == '+' && rules.plus_is_blank) {
             c = ' ';
         } else if (c == '%') {
-            int high = i + 2 < text.len ? hex_digit(text.ptr[i + 1]) : -1;
-            int low = high >= 0 ? hex_digit(text.ptr[i + 2]) : -1;
+            int high = i + 2 < text.len ? char_hex_value(text.ptr[i + 1]) : -1;
+            int low = high >= 0 ? char_hex_value(text.ptr[i + 2]) : -1;
             if (low < 0)
                 return err_set(reterr, ERR_PARAMETER_INVALID, "a percent escape in the address is not two hex digits");
             c = (char)(high * 16 + low);

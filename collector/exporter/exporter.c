@@ -317,11 +317,7 @@ static void *run(void *arg)
 static void on_library_log(void *cls UNUSED, const char *format, va_list args) PRINTF_LIKE(2, 0);
 static void on_library_log(void *cls UNUSED, const char *format, va_list args)
 {
-    if (!log_enabled(LOG_LEVEL_DEBUG))
-        return;
-    _cleanup_buf_ Buf text = BUF_INIT;
-    buf_vprintf(&text, format, args);
-    log_debug("libmicrohttpd", log_slice("text", slice_trim(buf_slice(&text))));
+    log_library("libmicrohttpd", format, args);
 }
 
 static int open_address(Exporter *e, Slice address, Err *reterr)

@@ -241,6 +241,15 @@ void log_write(LogLevel level, const char *file, int line, const char *message, 
 #define COMPLAIN_FIRST (10 * USEC_PER_SEC)
 #define COMPLAIN_LAST  (3600 * USEC_PER_SEC)
 
+void log_library(const char *library, const char *format, va_list args)
+{
+    if (!log_enabled(LOG_LEVEL_DEBUG))
+        return;
+    _cleanup_buf_ Buf text = BUF_INIT;
+    buf_vprintf(&text, format, args);
+    log_debug("a library says", log_str("library", library), log_slice("text", slice_trim(buf_slice(&text))));
+}
+
 /* Counting goes on from the last line, whose number the caller has read by now. */
 static void forget_told(Complain *c)
 {

@@ -6,6 +6,7 @@
  *
  *     log_info("collector registered", log_str("collector_id", id), log_int("certificates", n));
  */
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -64,6 +65,9 @@ static inline LogField log_error_field(const Err *err)
 }
 
 void log_write(LogLevel level, const char *file, int line, const char *message, const LogField *fields);
+
+/* What a library has to say, at debug level: its own printf() form, in one line. */
+void log_library(const char *library, const char *format, va_list args) PRINTF_LIKE(2, 0);
 
 #define LOG_FIRST(first, ...) first
 #define LOG_REST(first, ...)  __VA_ARGS__

@@ -145,6 +145,17 @@ bool slice_to_uint64(Slice s, uint64_t *ret)
     return true;
 }
 
+int char_hex_value(int c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}
+
 bool slice_to_int64(Slice s, int64_t *ret)
 {
     bool negative = s.len > 0 && s.ptr[0] == '-';

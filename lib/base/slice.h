@@ -50,6 +50,7 @@ ptrdiff_t slice_find(Slice s, Slice needle); /* byte offset or -1 */
 bool slice_is_utf8(Slice s);                 /* well-formed, no surrogates, no overlong forms */
 size_t slice_utf8_length(Slice s);           /* bytes of the character that s begins with; 0: not well-formed */
 
+int char_hex_value(int c); /* 0 to 15; -1: not a hexadecimal digit */
 /* Whole-slice numbers, locale-independent, no leading '+'. False when anything is left over, out of range, or empty. */
 bool slice_to_int64(Slice s, int64_t *ret);
 bool slice_to_uint64(Slice s, uint64_t *ret);

@@ -41,23 +41,12 @@ static void append_utf8(Buf *b, uint32_t c)
     }
 }
 
-static int hex_value(int c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 /* Behind "\u" or "\U", on the first of @digits. */
 static int parse_unicode(TomlParser *p, TomlPlace escape, unsigned digits)
 {
     uint32_t c = 0;
     for (unsigned i = 0; i < digits; i++, p->at++) {
-        int value = hex_value(toml_peek(p, 0));
+        int value = char_hex_value(toml_peek(p, 0));
         if (value < 0)
             return toml_fail_expected(p, digits == 4 ? "expected four hexadecimal digits after \\u"
                                                      : "expected eight hexadecimal digits after \\U");

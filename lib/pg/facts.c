@@ -122,40 +122,33 @@ static int read_server(const FactsReader *reader, Err *reterr)
     return 0;
 }
 
-static int read_columns(const FactsReader *reader, Err *reterr)
+/* Rows of a thing and a part of it: both "thing" and "thing<separator>part" go into @set. */
+static int read_parts(const FactsReader *reader, const char *sql, Map *set, char separator, Err *reterr)
 {
     _cleanup_pgresult_ PGresult *rows = NULL;
-    int r = run(reader, column_sql, PG_SHAPE_ROWS, &rows, reterr);
+    int r = run(reader, sql, PG_SHAPE_ROWS, &rows, reterr);
     if (r < 0)
         return r;
     _cleanup_buf_ Buf key = BUF_INIT;
     for (int i = 0; i < PQntuples(rows); i++) {
         buf_clear(&key);
         buf_append(&key, field(rows, i, 0));
-        add_to_set(reader->facts->columns, buf_slice(&key));
-        buf_append_char(&key, '.');
+        add_to_set(set, buf_slice(&key));
+        buf_append_char(&key, separator);
         buf_append(&key, field(rows, i, 1));
-        add_to_set(reader->facts->columns, buf_slice(&key));
+        add_to_set(set, buf_slice(&key));
     }
     return 0;
 }
 
+static int read_columns(const FactsReader *reader, Err *reterr)
+{
+    return read_parts(reader, column_sql, reader->facts->columns, '.', reterr);
+}
+
 static int read_functions(const FactsReader *reader, Err *reterr)
 {
-    _cleanup_pgresult_ PGresult *rows = NULL;
-    int r = run(reader, function_sql, PG_SHAPE_ROWS, &rows, reterr);
-    if (r < 0)
-        return r;
-    _cleanup_buf_ Buf key = BUF_INIT;
-    for (int i = 0; i < PQntuples(rows); i++) {
-        buf_clear(&key);
-        buf_append(&key, field(rows, i, 0));
-        add_to_set(reader->facts->functions, buf_slice(&key));
-        buf_append_char(&key, '/');
-        buf_append(&key, field(rows, i, 1));
-        add_to_set(reader->facts->functions, buf_slice(&key));
-    }
-    return 0;
+    return read_parts(reader, function_sql, reader->facts->functions, '/', reterr);
 }
 
 static int read_extensions(const FactsReader *reader, Err *reterr)

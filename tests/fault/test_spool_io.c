@@ -15,23 +15,7 @@
 #include "lib/base/log.h"
 #include "lib/io/file.h"
 #include "tests/fault/turns.h"
-
-static Scratch scratch;
-
-static int setup(void **state)
-{
-    (void)state;
-    scratch = scratch_make_fast();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    io_fault_set(NULL, NULL);
-    scratch_remove(&scratch);
-    return 0;
-}
+#include "tests/support/scratch_fixture.h"
 
 /* The calls from number .first on fail, .count of them; which call it is, the loop over .first sees to. */
 typedef struct Fault {
@@ -313,7 +297,7 @@ static void full_disk_loses_nothing_and_drains(void **state)
     assert_int_equal(umount(scratch.path), 0);
 }
 
-#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+#define TEST(function) cmocka_unit_test_setup_teardown(function, setup_fast, teardown)
 
 int main(void)
 {

@@ -10,27 +10,10 @@
 
 #include "collector/spool/baseline.h"
 #include "lib/io/file.h"
-#include "tests/support/scratch.h"
+#include "tests/support/scratch_fixture.h"
 
 static const char id[] = "00112233-4455-4677-8899-aabbccddeeff";
 static const char other_id[] = "10112233-4455-4677-8899-aabbccddeeff";
-
-static Scratch scratch;
-
-static int setup(void **state)
-{
-    (void)state;
-    scratch = scratch_make(NULL);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    io_fault_set(NULL, NULL);
-    scratch_remove(&scratch);
-    return 0;
-}
 
 /* Reads: true and checks the content, false when absent. */
 static bool has(const char *spool_id, uint64_t sequence, const char *content)

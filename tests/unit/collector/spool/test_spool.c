@@ -14,49 +14,7 @@
 #include "lib/base/log.h"
 #include "lib/io/file.h"
 #include "tests/support/spool_files.h"
-
-enum { ROOMY = 1 << 20 };
-
-static Scratch scratch;
-
-static int setup(void **state)
-{
-    (void)state;
-    scratch = scratch_make(NULL);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    io_fault_set(NULL, NULL);
-    scratch_remove(&scratch);
-    return 0;
-}
-
-static Spool *open_roomy(void)
-{
-    return must_open(scratch.path, ROOMY, 1000);
-}
-
-/* Offset of the record of @sequence when the segment begins with batch @first. */
-static size_t record_offset(uint64_t first, uint64_t sequence)
-{
-    size_t offset = SPOOL_SEGMENT_HEADER_SIZE;
-    for (uint64_t i = first; i < sequence; i++) {
-        Buf text = batch_text(i);
-        offset += text.len + SPOOL_RECORD_OVERHEAD;
-        buf_done(&text);
-    }
-    return offset;
-}
-
-static void flip_in_segment(uint64_t first, size_t offset)
-{
-    Buf path = segment_path(scratch.path, first);
-    scratch_flip(buf_cstr(&path), offset, 0x10);
-    buf_done(&path);
-}
+#include "tests/unit/collector/spool/roomy.h"
 
 /* --- what it is for --------------------------------------------------------------------------------------------- */
 

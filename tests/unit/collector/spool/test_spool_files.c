@@ -6,24 +6,8 @@
 
 #include "collector/spool/spool_files.c" /* for read_chunk() */
 #include "lib/io/file.h"
+#include "tests/support/scratch_fixture.h"
 #include "tests/support/spool_files.h"
-
-static Scratch scratch;
-
-static int setup(void **state)
-{
-    (void)state;
-    scratch = scratch_make_fast();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    io_fault_set(NULL, NULL);
-    scratch_remove(&scratch);
-    return 0;
-}
 
 static int open_head(SpoolHead *ret, bool *ret_known)
 {
@@ -206,7 +190,7 @@ static void mending_changes_the_header_only(void **state)
     buf_done(&path);
 }
 
-#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+#define TEST(function) cmocka_unit_test_setup_teardown(function, setup_fast, teardown)
 
 int main(void)
 {

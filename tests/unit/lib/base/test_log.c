@@ -105,6 +105,24 @@ static void names_the_source_at_debug_only(void **state)
     assert_non_null(strstr(lines.ptr, "\"message\":\"no fields\",\"source\":\"f.c:12\"}"));
 }
 
+static void PRINTF_LIKE(1, 2) library_says(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    log_library("libthing", format, args);
+    va_end(args);
+}
+
+static void takes_the_words_of_libraries(void **state)
+{
+    (void)state;
+    library_says("silent %d\n", 1);
+    assert_int_equal(lines.len, 0);
+    log_set_level(LOG_LEVEL_DEBUG);
+    library_says("failed with %d\n", 7);
+    assert_non_null(strstr(lines.ptr, "library=libthing text=\"failed with 7\""));
+}
+
 static void keeps_below_its_level_silent(void **state)
 {
     (void)state;
@@ -274,6 +292,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(writes_text, begin, end),
         cmocka_unit_test_setup_teardown(writes_json, begin, end),
         cmocka_unit_test_setup_teardown(names_the_source_at_debug_only, begin, end),
+        cmocka_unit_test_setup_teardown(takes_the_words_of_libraries, begin, end),
         cmocka_unit_test_setup_teardown(keeps_below_its_level_silent, begin, end),
         cmocka_unit_test_setup_teardown(writes_whole_lines_from_many_threads, begin, end),
         cmocka_unit_test_setup_teardown(survives_a_standard_error_that_takes_nothing, begin, end),

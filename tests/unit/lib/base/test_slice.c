@@ -332,11 +332,23 @@ static void measures_distance_between_names(void **state)
     assert_int_equal(slice_distance(slice_from(name, 128), slice_from(name, 128), 4), 0);
 }
 
+static void values_hexadecimal_digits(void **state)
+{
+    (void)state;
+    static const char DIGITS[] = "0123456789abcdefABCDEF";
+    for (int c = -1; c < 256; c++) {
+        const char *at = c > 0 ? strchr(DIGITS, c) : NULL;
+        ptrdiff_t expected = at ? (at - DIGITS < 16 ? at - DIGITS : at - DIGITS - 6) : -1;
+        assert_int_equal(char_hex_value(c), expected);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(compares_like_memcmp_then_by_length),
         cmocka_unit_test(knows_its_ends),
+        cmocka_unit_test(values_hexadecimal_digits),
         cmocka_unit_test(trims_ascii_white_space_only),
         cmocka_unit_test(skips_no_further_than_its_end),
         cmocka_unit_test(splits_until_nothing_is_left),
