@@ -8,11 +8,10 @@
 #include "collector/link/certificate.h"
 #include "lib/io/file.h"
 #include "lib/io/tls.h"
-#include "tests/support/push_server.h"
+#include "tests/unit/collector/link/link_fixture.h"
 
 #define DAY ((Usec)86400 * USEC_PER_SEC)
 
-static PushServer server;
 static Scratch scratch;
 
 static int setup(void **state)
@@ -43,6 +42,15 @@ static bool is_there(const char *name)
     const bool there = file_exists(buf_cstr(&path));
     buf_done(&path);
     return there;
+}
+
+static mode_t mode_of(const char *name)
+{
+    Buf path = scratch_path(&scratch, name);
+    struct stat status;
+    assert_int_equal(stat(buf_cstr(&path), &status), 0);
+    buf_done(&path);
+    return status.st_mode & 0777;
 }
 
 /* A pair of @common_name: as registration writes it, or as a renewal holds it. */
@@ -121,19 +129,16 @@ static void a_renewed_pair_replaces_the_files(void **state)
     assert_ok(certificate_keep(scratch.path, buf_slice(&renewed), &err), &err);
     assert_force("renewed"); /* at once */
     assert_true(is_there("renewed.pem"));
+    assert_int_equal(mode_of("renewed.pem"), 0600); /* a key is in it */
     assert_ok(certificate_finish(scratch.path, &err), &err);
     assert_false(is_there("renewed.pem"));
     assert_force("renewed");
-    Buf path = scratch_path(&scratch, "collector.key");
-    struct stat status;
-    assert_int_equal(stat(buf_cstr(&path), &status), 0);
-    assert_int_equal(status.st_mode & 0777, 0600);
+    assert_int_equal(mode_of("collector.key"), 0600);
     Buf certificate_path = scratch_path(&scratch, "collector.crt");
     Buf certificate = scratch_read(buf_cstr(&certificate_path));
     assert_null(strstr(buf_cstr(&certificate), "PRIVATE KEY")); /* this file is for everybody */
     buf_done(&certificate);
     buf_done(&certificate_path);
-    buf_done(&path);
     buf_done(&renewed);
 }
 
@@ -286,32 +291,16 @@ static void other_answers_give_nothing(void **state)
     http_client_free(http);
 }
 
-static int begin_all(void **state)
-{
-    (void)state;
-    server = push_server_start(NULL);
-    return 0;
-}
-
-static int end_all(void **state)
-{
-    (void)state;
-    push_server_stop(&server);
-    return 0;
-}
-
-#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(due_when_two_thirds_are_over),
-        TEST(a_renewed_pair_replaces_the_files),
-        TEST(nothing_to_finish_is_fine),
-        TEST(a_renewed_pair_that_is_none_is_left_alone),
-        TEST(killed_at_any_point_the_pair_belongs_together),
-        TEST(the_answer_belongs_to_the_key_that_was_made),
-        TEST(other_answers_give_nothing),
+        LINK_TEST(due_when_two_thirds_are_over),
+        LINK_TEST(a_renewed_pair_replaces_the_files),
+        LINK_TEST(nothing_to_finish_is_fine),
+        LINK_TEST(a_renewed_pair_that_is_none_is_left_alone),
+        LINK_TEST(killed_at_any_point_the_pair_belongs_together),
+        LINK_TEST(the_answer_belongs_to_the_key_that_was_made),
+        LINK_TEST(other_answers_give_nothing),
     };
     return cmocka_run_group_tests(tests, begin_all, end_all);
 }

@@ -5,9 +5,8 @@
 #include "collector/link/identity.h"
 #include "lib/io/file.h"
 #include "lib/io/tls.h"
-#include "tests/support/push_server.h"
+#include "tests/unit/collector/link/link_fixture.h"
 
-static PushServer server;
 static Scratch scratch;
 
 typedef struct Registration {
@@ -336,41 +335,25 @@ static void failing_to_write_is_told_and_leaves_no_identity(void **state)
     }
 }
 
-static int begin_all(void **state)
-{
-    (void)state;
-    server = push_server_start(NULL);
-    return 0;
-}
-
-static int end_all(void **state)
-{
-    (void)state;
-    push_server_stop(&server);
-    return 0;
-}
-
-#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(everything_is_written_with_its_mode_and_fits),
-        TEST(request_says_what_it_should_and_not_the_key),
-        TEST(registering_again_replaces_everything),
-        TEST(own_ca_is_added_to_the_given_one),
-        TEST(unverified_backend_is_trusted_by_its_own_ca_later),
-        TEST(wrong_secret_is_told),
-        TEST(taken_name_is_told),
-        TEST(backend_hint_is_kept),
-        TEST(proxy_in_front_is_told),
-        TEST(untrusted_ca_is_told),
-        TEST(unreachable_backend_is_told),
-        TEST(unusable_answers_write_nothing),
-        TEST(certificate_of_another_key_is_refused),
-        TEST(secrets_that_cannot_travel_are_refused_here),
-        TEST(state_dir_that_cannot_be_made_is_told_before_registering),
-        TEST(failing_to_write_is_told_and_leaves_no_identity),
+        LINK_TEST(everything_is_written_with_its_mode_and_fits),
+        LINK_TEST(request_says_what_it_should_and_not_the_key),
+        LINK_TEST(registering_again_replaces_everything),
+        LINK_TEST(own_ca_is_added_to_the_given_one),
+        LINK_TEST(unverified_backend_is_trusted_by_its_own_ca_later),
+        LINK_TEST(wrong_secret_is_told),
+        LINK_TEST(taken_name_is_told),
+        LINK_TEST(backend_hint_is_kept),
+        LINK_TEST(proxy_in_front_is_told),
+        LINK_TEST(untrusted_ca_is_told),
+        LINK_TEST(unreachable_backend_is_told),
+        LINK_TEST(unusable_answers_write_nothing),
+        LINK_TEST(certificate_of_another_key_is_refused),
+        LINK_TEST(secrets_that_cannot_travel_are_refused_here),
+        LINK_TEST(state_dir_that_cannot_be_made_is_told_before_registering),
+        LINK_TEST(failing_to_write_is_told_and_leaves_no_identity),
     };
     return cmocka_run_group_tests(tests, begin_all, end_all);
 }

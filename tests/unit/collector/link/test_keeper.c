@@ -6,30 +6,16 @@
 #include <unistd.h>
 
 #include "collector/link/keeper.h"
-#include "lib/base/log.h"
 #include "lib/io/file.h"
-#include "tests/support/push_server.h"
+#include "tests/support/kept_log.h"
+#include "tests/unit/collector/link/link_fixture.h"
 
 #define HOUR (3600 * USEC_PER_SEC)
 #define DAY  (24 * HOUR)
 
-static PushServer server;
 static Scratch scratch;
 static Keeper *keeper;
-static Buf log_text;
 static Usec now, wall;
-
-static void keep_line(void *arg, LogLevel level, Slice line)
-{
-    (void)arg, (void)level;
-    buf_append(&log_text, line);
-    buf_append_char(&log_text, '\n');
-}
-
-static bool logged(const char *part)
-{
-    return strstr(buf_cstr(&log_text), part) != NULL;
-}
 
 /* A certificate that the server takes, in state_dir: valid from @from to @until seconds from now. */
 static void put_certificate(const char *serial, long from, long until)
@@ -67,7 +53,7 @@ static int setup(void **state)
     (void)state;
     scratch = scratch_make_fast();
     push_server_script(&server, "[]");
-    log_capture(keep_line, NULL);
+    kept_log_begin();
     now = 1000 * USEC_PER_SEC;
     wall = clock_wall();
     return 0;
@@ -79,14 +65,15 @@ static int teardown(void **state)
     io_fault_set(NULL, NULL);
     keeper = keeper_free(keeper);
     scratch_remove(&scratch);
-    log_capture(NULL, NULL);
-    buf_done(&log_text);
+    kept_log_end();
     return 0;
 }
 
 static void start(bool ours)
 {
-    Buf ca = scratch_path(&server.scratch, "ca.crt");
+    Buf given = scratch_path(&server.scratch, "ca.crt"), ca = scratch_path(&scratch, "ca.crt");
+    Buf authorities = scratch_read(buf_cstr(&given));
+    scratch_write(buf_cstr(&ca), buf_slice(&authorities));
     Buf cert = scratch_path(&scratch, "collector.crt"), key = scratch_path(&scratch, "collector.key");
     const KeeperOptions options = {.api_url = server.url,
                                    .collector_id = "col-1",
@@ -99,6 +86,8 @@ static void start(bool ours)
                                    .verify = true};
     Err err = ERR_INIT;
     assert_ok(keeper_new(&keeper, &options, &err), &err);
+    buf_done(&authorities);
+    buf_done(&given);
     buf_done(&ca);
     buf_done(&cert);
     buf_done(&key);
@@ -144,7 +133,7 @@ static void a_young_certificate_is_left_alone(void **state)
     start(true);
     assert_int_equal(keeper_tend(keeper, now, wall), now + 60 * USEC_PER_SEC);
     assert_int_equal(requests(), 0);
-    assert_int_equal(log_text.len, 0);
+    assert_true(logged_nothing());
 }
 
 static void it_wants_to_be_called_when_renewal_is_due(void **state)
@@ -169,9 +158,86 @@ static void due_is_renewed_and_shown_at_once(void **state)
     assert_false(logged("PRIVATE"));
     assert_int_equal(keeper_stats(keeper)->certificates_renewed, 1);
     assert_in_range(keeper_stats(keeper)->certificate_not_after, wall, wall + 25 * HOUR);
+    assert_in_range(keeper_stats(keeper)->certificate_due, wall + 15 * HOUR,
+                    wall + 17 * HOUR); /* two thirds of a day */
     Buf renewed = scratch_path(&scratch, "renewed.pem");
     assert_false(file_exists(buf_cstr(&renewed)));
     buf_done(&renewed);
+    (void)keeper_tend(keeper, now + 1, wall);
+    assert_int_equal(keeper_stats(keeper)->files_replaced, 0); /* by nobody but itself */
+}
+
+static void the_next_one_is_asked_for_anew(void **state)
+{
+    (void)state;
+    put_certificate("0a01", -70 * 86400, 30 * 86400 + 60);
+    start(true);
+    for (int i = 0; i < 2; i++) {
+        (void)keeper_tend(keeper, now, wall);
+        assert_int_equal(requests(), i + 1);
+        assert_int_equal(keeper_stats(keeper)->certificates_renewed, i + 1);
+        wall = keeper_stats(keeper)->certificate_due;
+    }
+}
+
+static void fail_all_requests(void)
+{
+    Buf script = BUF_INIT;
+    for (int i = 0; i < 40; i++)
+        buf_printf(&script, "%s{\"status\":503,\"body\":\"\"}", i > 0 ? "," : "[");
+    buf_append_char(&script, ']');
+    push_server_script(&server, buf_cstr(&script));
+    buf_done(&script);
+}
+
+static void pauses_begin_anew_behind_a_success(void **state)
+{
+    (void)state;
+    put_certificate("0a01", -70 * 86400, 30 * 86400 + 60);
+    start(true);
+    fail_all_requests();
+    for (int i = 0; i < 12; i++, now += HOUR)
+        (void)keeper_tend(keeper, now, wall);
+    push_server_script(&server, "[]");
+    (void)keeper_tend(keeper, now, wall);
+    assert_int_equal(keeper_stats(keeper)->certificates_renewed, 1);
+    fail_all_requests();
+    wall = keeper_stats(keeper)->certificate_due;
+    assert_in_range(keeper_tend(keeper, now, wall) - now, USEC_PER_SEC / 2, 2 * USEC_PER_SEC);
+}
+
+static void the_nearer_the_end_the_more_often_it_is_tried(void **state)
+{
+    (void)state;
+    put_certificate("0a01", -100, 20); /* a twentieth of what is left: a second */
+    start(true);
+    fail_all_requests();
+    for (int i = 0; i < 12; i++) {
+        const Usec next = keeper_tend(keeper, now, wall);
+        assert_in_range(next - now, USEC_PER_SEC / 2, 2 * USEC_PER_SEC);
+        now = next;
+    }
+    assert_int_equal(keeper_stats(keeper)->certificate_failures, 12);
+}
+
+static void one_that_has_ended_cannot_be_renewed(void **state)
+{
+    (void)state;
+    put_certificate("0a01", -100, 60);
+    start(true);
+    (void)keeper_tend(keeper, now, wall + 61 * USEC_PER_SEC);
+    assert_int_equal(requests(), 0);
+    assert_true(logged("has ended"));
+    assert_true(logged("register this collector again"));
+}
+
+static void it_never_asks_to_be_called_all_the_time(void **state)
+{
+    (void)state;
+    put_certificate("0a01", -60, 60);
+    start(true);
+    wall = keeper_stats(keeper)->certificate_due - 1; /* in a microsecond */
+    assert_int_equal(keeper_tend(keeper, now, wall), now + USEC_PER_SEC / 2);
 }
 
 static void failures_are_tried_again_later_and_later(void **state)
@@ -232,15 +298,26 @@ static void warnings_come_once_at_each_step(void **state)
     (void)keeper_tend(keeper, now, wall + 11 * DAY);
     assert_true(logged("ends soon"));
     assert_true(logged("put a new certificate"));
-    buf_clear(&log_text);
+    kept_log_clear();
     (void)keeper_tend(keeper, now, wall + 12 * DAY);
-    assert_int_equal(log_text.len, 0);
+    assert_true(logged_nothing());
     (void)keeper_tend(keeper, now, wall + 34 * DAY);
     assert_true(logged("ends soon"));
-    buf_clear(&log_text);
+    kept_log_clear();
     (void)keeper_tend(keeper, now, wall + 41 * DAY);
     assert_true(logged("has ended"));
     assert_int_equal(requests(), 0);
+}
+
+static void each_certificate_is_warned_of(void **state)
+{
+    (void)state;
+    put_certificate("0a01", -80 * 86400, 5 * 86400);
+    start(false);
+    (void)keeper_tend(keeper, now, wall);
+    put_certificate("0a02", -80 * 86400, 5 * 86400);
+    (void)keeper_tend(keeper, now, wall);
+    assert_int_equal(times_logged("ends soon"), 2);
 }
 
 static void files_that_were_replaced_are_taken_over(void **state)
@@ -253,6 +330,27 @@ static void files_that_were_replaced_are_taken_over(void **state)
     (void)keeper_tend(keeper, now, wall);
     assert_shown("0A02");
     assert_int_equal(keeper_stats(keeper)->files_replaced, 1);
+}
+
+/* Other authorities are trusted from then on: here none that the server has a certificate of. */
+static void authorities_that_were_replaced_are_taken_over(void **state)
+{
+    (void)state;
+    put_certificate("0a01", -86400, 90 * 86400);
+    start(false);
+    Buf from = scratch_path(&server.scratch, "other.crt"), to = scratch_path(&scratch, "ca.crt");
+    Buf other = scratch_read(buf_cstr(&from));
+    scratch_write(buf_cstr(&to), buf_slice(&other));
+    (void)keeper_tend(keeper, now, wall);
+    assert_int_equal(keeper_stats(keeper)->files_replaced, 1);
+    HttpAnswer answer = HTTP_ANSWER_INIT;
+    Err err = ERR_INIT;
+    const HttpRequest request = {.method = "GET", .url = server.url};
+    assert_fails(http_client_send(keeper_http(keeper), &request, &answer, &err), &err, ERR_TLS, "certificate");
+    http_answer_done(&answer);
+    buf_done(&other);
+    buf_done(&to);
+    buf_done(&from);
 }
 
 static void half_a_pair_waits_for_its_other_half(void **state)
@@ -292,34 +390,54 @@ static void a_token_that_lasts_longer_is_taken_over(void **state)
     buf_done(&path);
 }
 
-static int begin_all(void **state)
+static void a_token_that_lasts_as_long_is_not_taken_over(void **state)
 {
     (void)state;
-    server = push_server_start(NULL);
-    return 0;
+    put_certificate("0a01", -86400, 90 * 86400);
+    start(true);
+    Buf path = scratch_path(&scratch, "token");
+    scratch_write(buf_cstr(&path), SLICE_LIT("opaque, too")); /* of neither the end is known */
+    (void)keeper_tend(keeper, now, wall);
+    assert_string_equal(keeper_token(keeper), "opaque");
+    buf_done(&path);
 }
 
-static int end_all(void **state)
+static void only_a_good_answer_brings_a_token(void **state)
 {
     (void)state;
-    push_server_stop(&server);
-    return 0;
+    put_certificate("0a01", -86400, 90 * 86400);
+    start(true);
+    push_server_script(&server, "[{\"status\":403,\"body\":{\"token\":\"another\"}}]");
+    assert_false(keeper_renew_token(keeper));
+    assert_string_equal(keeper_token(keeper), "opaque");
+    assert_int_equal(keeper_stats(keeper)->token_failures, 1);
+    assert_true(logged("token could not be renewed"));
+    assert_true(keeper_renew_token(keeper));
+    assert_string_not_equal(keeper_token(keeper), "opaque");
+    assert_int_equal(keeper_stats(keeper)->tokens_renewed, 1);
 }
-
-#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_young_certificate_is_left_alone),
-        TEST(it_wants_to_be_called_when_renewal_is_due),
-        TEST(due_is_renewed_and_shown_at_once),
-        TEST(failures_are_tried_again_later_and_later),
-        TEST(what_cannot_be_written_is_not_asked_for_again),
-        TEST(warnings_come_once_at_each_step),
-        TEST(files_that_were_replaced_are_taken_over),
-        TEST(half_a_pair_waits_for_its_other_half),
-        TEST(a_token_that_lasts_longer_is_taken_over),
+        LINK_TEST(a_young_certificate_is_left_alone),
+        LINK_TEST(it_wants_to_be_called_when_renewal_is_due),
+        LINK_TEST(due_is_renewed_and_shown_at_once),
+        LINK_TEST(the_next_one_is_asked_for_anew),
+        LINK_TEST(pauses_begin_anew_behind_a_success),
+        LINK_TEST(the_nearer_the_end_the_more_often_it_is_tried),
+        LINK_TEST(one_that_has_ended_cannot_be_renewed),
+        LINK_TEST(it_never_asks_to_be_called_all_the_time),
+        LINK_TEST(failures_are_tried_again_later_and_later),
+        LINK_TEST(what_cannot_be_written_is_not_asked_for_again),
+        LINK_TEST(warnings_come_once_at_each_step),
+        LINK_TEST(each_certificate_is_warned_of),
+        LINK_TEST(files_that_were_replaced_are_taken_over),
+        LINK_TEST(authorities_that_were_replaced_are_taken_over),
+        LINK_TEST(half_a_pair_waits_for_its_other_half),
+        LINK_TEST(a_token_that_lasts_longer_is_taken_over),
+        LINK_TEST(a_token_that_lasts_as_long_is_not_taken_over),
+        LINK_TEST(only_a_good_answer_brings_a_token),
     };
     return cmocka_run_group_tests(tests, begin_all, end_all);
 }

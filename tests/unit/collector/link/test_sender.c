@@ -2,17 +2,14 @@
 /* The sender against a real HTTPS server (tests/support/push_server.py) that answers as the test's script says. */
 #include "tests/support/unit.h"
 
-#include <pthread.h>
 #include <sodium.h>
 
 #include "collector/link/sender.h"
-#include "lib/base/log.h"
 #include "lib/io/file.h"
-#include "tests/support/push_server.h"
+#include "tests/support/kept_log.h"
+#include "tests/unit/collector/link/link_fixture.h"
 
 enum { SPOOLS = 2, PUSHES_MAX = 100 };
-
-static PushServer server;
 
 /* --- world ------------------------------------------------------------------------------------------------------ */
 
@@ -27,18 +24,6 @@ typedef struct World {
 } World;
 
 static World w;
-
-static pthread_mutex_t log_lock = PTHREAD_MUTEX_INITIALIZER;
-static Buf log_text;
-
-static void keep_line(void *arg, LogLevel level, Slice line)
-{
-    (void)arg, (void)level;
-    (void)pthread_mutex_lock(&log_lock);
-    buf_append(&log_text, line);
-    buf_append_char(&log_text, '\n');
-    (void)pthread_mutex_unlock(&log_lock);
-}
 
 /* A JWT that ends in @lifetime seconds. */
 static char *make_token(int64_t lifetime)
@@ -64,7 +49,7 @@ static int setup(void **state)
         assert_ok(spool_open(&w.spools[i], &(SpoolOptions){.directory = path}, &err), &err);
     }
     push_server_script(&server, "[]");
-    log_capture(keep_line, NULL);
+    kept_log_begin();
     return 0;
 }
 
@@ -76,8 +61,7 @@ static int teardown(void **state)
         spool_close(w.spools[i]);
     free(w.token);
     scratch_remove(&w.scratch);
-    log_capture(NULL, NULL);
-    buf_done(&log_text);
+    kept_log_end();
     return 0;
 }
 
@@ -166,14 +150,6 @@ static uint64_t waiting(size_t spool)
     SpoolStats stats;
     spool_stats(w.spools[spool], &stats);
     return stats.batches;
-}
-
-static bool logged(const char *text)
-{
-    (void)pthread_mutex_lock(&log_lock);
-    const bool found = strstr(buf_cstr(&log_text), text) != NULL;
-    (void)pthread_mutex_unlock(&log_lock);
-    return found;
 }
 
 /* Member @name of log entry @index; of its batch when the name begins with '.'. */
@@ -623,14 +599,6 @@ static void untrusted_backend_gets_nothing(void **state)
     assert_int_equal(waiting(0), 1);
 }
 
-static size_t times_logged(const char *text)
-{
-    size_t times = 0;
-    for (const char *at = buf_cstr(&log_text); (at = strstr(at, text)); at++)
-        times++;
-    return times;
-}
-
 static void backend_that_is_away_is_told_but_not_each_time(void **state)
 {
     (void)state;
@@ -642,10 +610,8 @@ static void backend_that_is_away_is_told_but_not_each_time(void **state)
         (void)sched_yield();
     w.sender = sender_stop(w.sender, 0);
     assert_int_equal(waiting(0), 1);
-    (void)pthread_mutex_lock(&log_lock);
     /* Once; on a machine so slow that the first pause of ten seconds ends meanwhile, twice. */
     assert_in_range(times_logged("batches cannot be sent"), 1, 2);
-    (void)pthread_mutex_unlock(&log_lock);
 }
 
 static void measures_the_clocks_difference(void **state)
@@ -671,50 +637,34 @@ static void unusable_files_fail_the_start(void **state)
     assert_fails(sender_start(&w.sender, &options, w.spools, 1, &err), &err, ERR_TLS, "/nonexistent/ca.crt");
 }
 
-static int begin_all(void **state)
-{
-    (void)state;
-    server = push_server_start(NULL);
-    return 0;
-}
-
-static int end_all(void **state)
-{
-    (void)state;
-    push_server_stop(&server);
-    return 0;
-}
-
-#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(sends_in_order_over_one_connection),
-        TEST(wakes_for_a_batch_that_comes_later),
-        TEST(takes_spools_in_turn),
-        TEST(shows_its_certificate),
-        TEST(failures_that_pass_lose_nothing),
-        TEST(one_poisoned_batch_does_not_hold_up_other_servers),
-        TEST(obeys_retry_after),
-        TEST(refused_for_good_is_given_up_and_counted),
-        TEST(other_encodings_are_tried),
-        TEST(batch_that_cannot_be_reencoded_is_given_up),
-        TEST(expired_token_is_renewed_once),
-        TEST(token_that_cannot_be_renewed_keeps_the_batches),
-        TEST(renewed_token_that_is_refused_too_does_not_spin),
-        TEST(token_near_its_end_is_renewed_before),
-        TEST(token_near_its_end_goes_on_when_renewal_fails),
-        TEST(renewed_token_that_cannot_be_written_is_used_all_the_same),
-        TEST(answers_without_a_token_keep_the_old_one),
-        TEST(duplicates_are_counted),
-        TEST(parts_left_out_are_logged),
-        TEST(stops_in_the_middle_of_a_request),
-        TEST(stop_sends_what_is_there),
-        TEST(untrusted_backend_gets_nothing),
-        TEST(backend_that_is_away_is_told_but_not_each_time),
-        TEST(measures_the_clocks_difference),
-        TEST(unusable_files_fail_the_start),
+        LINK_TEST(sends_in_order_over_one_connection),
+        LINK_TEST(wakes_for_a_batch_that_comes_later),
+        LINK_TEST(takes_spools_in_turn),
+        LINK_TEST(shows_its_certificate),
+        LINK_TEST(failures_that_pass_lose_nothing),
+        LINK_TEST(one_poisoned_batch_does_not_hold_up_other_servers),
+        LINK_TEST(obeys_retry_after),
+        LINK_TEST(refused_for_good_is_given_up_and_counted),
+        LINK_TEST(other_encodings_are_tried),
+        LINK_TEST(batch_that_cannot_be_reencoded_is_given_up),
+        LINK_TEST(expired_token_is_renewed_once),
+        LINK_TEST(token_that_cannot_be_renewed_keeps_the_batches),
+        LINK_TEST(renewed_token_that_is_refused_too_does_not_spin),
+        LINK_TEST(token_near_its_end_is_renewed_before),
+        LINK_TEST(token_near_its_end_goes_on_when_renewal_fails),
+        LINK_TEST(renewed_token_that_cannot_be_written_is_used_all_the_same),
+        LINK_TEST(answers_without_a_token_keep_the_old_one),
+        LINK_TEST(duplicates_are_counted),
+        LINK_TEST(parts_left_out_are_logged),
+        LINK_TEST(stops_in_the_middle_of_a_request),
+        LINK_TEST(stop_sends_what_is_there),
+        LINK_TEST(untrusted_backend_gets_nothing),
+        LINK_TEST(backend_that_is_away_is_told_but_not_each_time),
+        LINK_TEST(measures_the_clocks_difference),
+        LINK_TEST(unusable_files_fail_the_start),
     };
     return cmocka_run_group_tests(tests, begin_all, end_all);
 }
