@@ -105,6 +105,7 @@ static const char *define(const PushFamily *push, const Catalog *catalog, Arena 
         .needs = "",
         .needs_setting = "",
         .where = "",
+        .when = "",
         .order = "",
         .prometheus = "",
     };

@@ -15,18 +15,51 @@ static const char PULSE_SQL[] =
 
 static const char DATABASE_SQL[] = "select stats_reset::text from pg_stat_database where datname = current_database()";
 
-int pulse_read(PgConn *c, Pulse *ret, Err *reterr)
+typedef struct PulseReader {
+    Pulse pulse;
+    int result;
+    Err err;
+} PulseReader;
+
+static int on_pulse(void *arg, const PGresult *row)
 {
-    _cleanup_pgresult_ PGresult *row = NULL;
-    PgQuery query = {.sql = PULSE_SQL, .shape = PG_SHAPE_ONE, .timeout = 5 * USEC_PER_SEC, .prepared_name = "pulse"};
-    int r = pg_conn_query(c, &query, &row, reterr);
-    if (r < 0)
-        return err_trace(r);
-    *ret = (Pulse){.in_recovery = PQgetvalue(row, 0, 0)[0] == 't'};
+    PulseReader *reader = arg;
+    Pulse *pulse = &reader->pulse;
+    pulse->in_recovery = PQgetvalue(row, 0, 0)[0] == 't';
     int64_t start;
     if (slice_to_int64(slice_cstr(PQgetvalue(row, 0, 1)), &start))
-        ret->postmaster_start = start;
-    (void)snprintf(ret->statistics_reset, sizeof(ret->statistics_reset), "%s", PQgetvalue(row, 0, 2));
+        pulse->postmaster_start = start;
+    (void)snprintf(pulse->statistics_reset, sizeof(pulse->statistics_reset), "%s", PQgetvalue(row, 0, 2));
+    return 0;
+}
+
+static void on_pulse_end(void *arg, const PgStepEnd *end)
+{
+    PulseReader *reader = arg;
+    reader->result = end->result;
+    reader->err = *end->err;
+}
+
+int pulse_read(PgConn *c, const PgStep *with, Pulse *ret, Err *reterr)
+{
+    PulseReader reader = {.result = 0};
+    PgStep steps[2] = {{
+        .query = {.sql = PULSE_SQL, .timeout = 5 * USEC_PER_SEC, .prepared_name = "pulse"},
+        .arg = &reader,
+        .on_row = on_pulse,
+        .on_end = on_pulse_end,
+    }};
+    if (with)
+        steps[1] = *with;
+    int r = pg_conn_pipeline(c, steps, with ? 2 : 1, reterr);
+    if (r < 0)
+        return err_trace(r);
+    if (reader.result < 0) {
+        if (reterr)
+            *reterr = reader.err;
+        return err_trace(reader.result);
+    }
+    *ret = reader.pulse;
     return 0;
 }
 

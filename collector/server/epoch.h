@@ -14,8 +14,8 @@ typedef struct Pulse {
     char statistics_reset[64]; /* when the server's statistics began: text, "" when it cannot be read */
 } Pulse;
 
-/* One round trip. */
-int pulse_read(PgConn *c, Pulse *ret, Err *reterr) MUST_CHECK;
+/* One round trip. @with: another statement that goes with it, or NULL; how it fares is its own on_end's to know. */
+int pulse_read(PgConn *c, const PgStep *with, Pulse *ret, Err *reterr) MUST_CHECK;
 
 /* When the statistics of the connected database were last reset, as text; "" when never or not known. */
 typedef struct DatabaseReset {

@@ -17,6 +17,7 @@
 #include "collector/server/epoch.h"
 #include "collector/server/family_runner.h"
 #include "collector/server/flavour.h"
+#include "collector/server/presence.h"
 #include "collector/server/roamer.h"
 #include "collector/server/schedule.h"
 #include "collector/server/server_connect.h"
@@ -50,6 +51,7 @@ struct Session {
 
     PgConn *conn;
     Roamer *roamer;
+    Presence *presence; /* of the open session */
     Arena *facts_arena;
     Usec statement_timeout;
     ServerSettled settled;
@@ -178,6 +180,7 @@ bool session_is_open(const Session *s)
 void session_close(Session *s)
 {
     s->roamer = roamer_free(s->roamer);
+    s->presence = presence_free(s->presence);
     s->conn = pg_conn_close(s->conn);
 }
 
@@ -244,6 +247,8 @@ static void advise(Session *s, const PgFacts *facts)
 static int probe(Session *s, PgConn *conn, Err *reterr)
 {
     arena_clear(s->facts_arena);
+    s->presence = presence_free(s->presence);
+    s->presence = presence_new();
     PgFacts facts = {0};
     int r = pg_facts_read(conn, s->facts_arena, &facts, reterr);
     if (r < 0)
@@ -260,6 +265,8 @@ static int probe(Session *s, PgConn *conn, Err *reterr)
         int resolved = family_resolve(state->family, &facts, s->facts_arena, &state->resolved, &state->reason, &err);
         state->available = resolved == RESOLVE_OK;
         state->retry_at = 0;
+        if (state->available)
+            presence_add(s->presence, &state->resolved);
         if (resolved < 0) {
             state->reason = arena_strdup(s->facts_arena, err.detail);
             log_warn("metric family does not fit the server", log_str("server", s->options.server->name),
@@ -283,7 +290,7 @@ int session_open(Session *s, Err *reterr)
     if (r >= 0 && s->flavour == FLAVOUR_AUTO)
         r = flavour_look(conn, s->statement_timeout + STATEMENT_GRACE, &s->flavour, reterr);
     if (r >= 0)
-        r = pulse_read(conn, &s->pulse, reterr);
+        r = pulse_read(conn, NULL, &s->pulse, reterr);
     if (r >= 0)
         r = probe(s, conn, reterr);
     if (r < 0)
@@ -451,16 +458,24 @@ static void on_run_end(void *arg, const FamilyRunEnd *end)
         run->wall += end->begun - run->now;
         run->now = end->begun;
     }
-    if (end->result < 0) {
+    bool failed = end->result < 0 || (run->reset && run->reset->result < 0);
+    presence_note(s->presence, run->state->family, run->database, failed, s->rows.row_count, run->now);
+    if (end->result < 0)
         note_failure(s, run, end->err);
-        return;
-    }
-    if (run->reset && run->reset->result < 0)
+    if (failed)
         return;
     if (run->reset)
         epoch_format(&s->epoch, s->system_identifier, &s->pulse, buf_cstr(&run->reset->text));
     note_success(s, run);
     see_ids(s, run);
+    deliver(s, run);
+}
+
+/* Delivers the reading of a family that is known to have no rows. */
+static void deliver_nothing(Session *s, const Run *run)
+{
+    const ResolvedFamily *family = &run->state->resolved;
+    rows_begin(&s->rows, family->columns, family->column_count, family->label_count);
     deliver(s, run);
 }
 
@@ -657,8 +672,14 @@ static int read_instance(Session *s, Usec now, Usec wall, Err *reterr)
         FamilyState *state = &s->families[i];
         if (!is_due_instance(s, state, now))
             continue;
+        Run run = {.state = state, .now = now, .wall = wall, .keyframe = keyframe_is_due(state, now)};
+        if (presence_is_empty(s->presence, state->family, NULL, now)) {
+            deliver_nothing(s, &run);
+            state->last_keyframe = run.keyframe ? now : state->last_keyframe;
+            continue;
+        }
         cost_before[count] = state->cost;
-        runs[count++] = (Run){.state = state, .now = now, .wall = wall, .keyframe = keyframe_is_due(state, now)};
+        runs[count++] = run;
     }
     int r = run_families(s, s->conn, NULL, runs, count, NULL, reterr);
     for (size_t i = 0; i < count; i++) {
@@ -678,9 +699,30 @@ typedef struct DatabaseTurn {
     Session *session;
     FamilyState *states[CATALOG_FAMILIES_MAX];
     Usec cost_before[CATALOG_FAMILIES_MAX];
+    uint64_t runs_before[CATALOG_FAMILIES_MAX];
     size_t count;
     Usec now;
 } DatabaseTurn;
+
+/* Sorts the families of the turn: those to be read come first. Returns their number. */
+static size_t make_runs(const DatabaseTurn *turn, const char *database, const DatabaseReset *reset, Run *runs)
+{
+    const Session *s = turn->session;
+    /* Roaming may take long: each database has its own time. */
+    Usec now = clock_monotonic(), wall = clock_wall();
+    size_t to_read = 0, empty = turn->count;
+    for (size_t i = 0; i < turn->count; i++) {
+        FamilyState *state = turn->states[i];
+        bool is_empty = presence_is_empty(s->presence, state->family, database, now);
+        runs[is_empty ? --empty : to_read++] = (Run){.state = state,
+                                                     .database = database,
+                                                     .reset = reset,
+                                                     .now = now,
+                                                     .wall = wall,
+                                                     .keyframe = keyframe_is_due(state, turn->now)};
+    }
+    return to_read;
+}
 
 /* One database. Negative only when the main connection was lost; another one is the roamer's to replace. */
 static int read_database(void *arg, PgConn *conn, const char *database, Err *reterr)
@@ -690,23 +732,17 @@ static int read_database(void *arg, PgConn *conn, const char *database, Err *ret
     DatabaseReset reset = {.text = BUF_INIT};
     PgStep first = epoch_database_step(&reset);
     _cleanup_free_ Run *runs = mem_alloc_array(sizeof(*runs), turn->count + 1);
-    /* Roaming may take long: each database has its own time. */
-    Usec now = clock_monotonic(), wall = clock_wall();
-    for (size_t i = 0; i < turn->count; i++) {
-        FamilyState *state = turn->states[i];
-        runs[i] = (Run){.state = state,
-                        .database = database,
-                        .reset = &reset,
-                        .now = now,
-                        .wall = wall,
-                        .keyframe = keyframe_is_due(state, turn->now)};
-    }
-    int r = run_families(s, conn, &first, runs, turn->count, NULL, reterr);
+    size_t count = make_runs(turn, database, &reset, runs);
+    int r = run_families(s, conn, &first, runs, count, NULL, reterr);
     if (r >= 0 && reset.result < 0) {
         r = reset.result;
         if (reterr)
             *reterr = reset.err;
     }
+    if (r >= 0)
+        epoch_format(&s->epoch, s->system_identifier, &s->pulse, buf_cstr(&reset.text));
+    for (size_t i = count; r >= 0 && i < turn->count; i++)
+        deliver_nothing(s, &runs[i]);
     buf_done(&reset.text);
     return r;
 }
@@ -719,6 +755,7 @@ static int read_databases(Session *s, Usec now, Err *reterr)
         if (state->family->scope != FAMILY_SCOPE_DATABASE || !take_turn(s, state, now))
             continue;
         turn.cost_before[turn.count] = state->cost;
+        turn.runs_before[turn.count] = state->runs;
         turn.states[turn.count++] = state;
     }
     if (turn.count == 0)
@@ -728,7 +765,8 @@ static int read_databases(Session *s, Usec now, Err *reterr)
         FamilyState *state = turn.states[i];
         if (r < 0)
             schedule_expire(&s->server_schedule, state->entry, now);
-        schedule_report_cost(&s->server_schedule, state->entry, state->cost - turn.cost_before[i]);
+        if (state->runs > turn.runs_before[i])
+            schedule_report_cost(&s->server_schedule, state->entry, state->cost - turn.cost_before[i]);
         if (keyframe_is_due(state, now))
             state->last_keyframe = now;
     }
@@ -762,7 +800,9 @@ static int read_texts(Session *s, Usec now, Usec wall, Err *reterr)
 static int feel_pulse(Session *s, Usec now, Err *reterr)
 {
     bool was_in_recovery = s->pulse.in_recovery;
-    int r = pulse_read(s->conn, &s->pulse, reterr);
+    PgStep conditions;
+    bool has_conditions = presence_step(s->presence, &conditions);
+    int r = pulse_read(s->conn, has_conditions ? &conditions : NULL, &s->pulse, reterr);
     if (r < 0)
         return err_trace(r);
     if (was_in_recovery == s->pulse.in_recovery && now < s->probe_at)

@@ -177,6 +177,8 @@ static int add_own(Catalog *c, const char *label, Family *f, Err *reterr)
         return err_set(reterr, ERR_CONFIG, "%s: mode \"texts\" is for built-in families", label);
     if (f->before[0]) /* a block may end the transaction that keeps it from writing */
         return err_set(reterr, ERR_CONFIG, "%s: before is for built-in families", label);
+    if (f->when[0]) /* one that fails would be everybody's fault: they are asked together */
+        return err_set(reterr, ERR_CONFIG, "%s: when is for built-in families", label);
     f->own = true;
     return err_trace(add(c, label, f, reterr));
 }
@@ -263,8 +265,8 @@ static void mix_column(uint64_t *hash, const FamilyColumn *c)
 uint64_t family_fingerprint(const Family *f)
 {
     uint64_t hash = 0xcbf29ce484222325u;
-    const char *const texts[] = {f->name,  f->help,       f->needs,  f->needs_setting, f->where,
-                                 f->order, f->prometheus, f->before, f->top_by,        f->change};
+    const char *const texts[] = {f->name,       f->help,   f->needs,  f->needs_setting, f->where, f->order,
+                                 f->prometheus, f->before, f->top_by, f->change,        f->when};
     const uint64_t numbers[] = {f->scope,   f->gate,           f->mode,          (uint64_t)f->interval_seconds,
                                 f->enabled, f->keyframe,       (uint64_t)f->top, f->roll_up,
                                 f->own,     (uint64_t)f->limit};

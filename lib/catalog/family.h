@@ -16,6 +16,7 @@
  *   requires = ["relation", "function()"]
  *   epoch = "x" | ["x", "y"]   source columns that tell when a row's counters began (stats_reset, stats_since): the
  * first that exists is read beside the columns, as text, and never leaves the collector
+ *   when = "condition"  while it is false the family has no rows; asked together with those of other families
  *   before = "do ..."   run before the statement, in the same read-only transaction; what it sets, the statement reads
  *   top = 500, top_by = "column"   of the rows that changed so many are sent, those with the largest increase of the
  *                       column; the others are added up in one row of labels "(other)"
@@ -109,6 +110,7 @@ typedef struct Family {
     bool enabled;
     FamilyKeyframe keyframe; /* always: small lists whose presence is the news */
     const char *before;      /* "" */
+    const char *when;        /* a condition without which it has no rows; "" */
     int top;                 /* 0: all that changed are sent */
     const char *top_by;      /* a counter; "": the first one */
     const char *change;      /* kind of event; "" none */

@@ -45,6 +45,7 @@ static const FamilyKey family_keys[] = {
     {"scope", KEY_TEXT},
     {"top", KEY_INTEGER},
     {"top_by", KEY_TEXT},
+    {"when", KEY_TEXT},
     {"where", KEY_TEXT},
 };
 static const FamilyKey query_keys[] = {{"since", KEY_INTEGER}, {"sql", KEY_TEXT}};
@@ -282,7 +283,7 @@ static int check_name(const FamilyParser *p, const TomlTable *root, const Family
 static int check_source(const FamilyParser *p, const TomlTable *root, const Family *f)
 {
     static const char *const sql_keys[] = {"from",  "query", "needs", "needs_setting", "requires", "where",
-                                           "order", "limit", "gate",  "before",        "roll_up"};
+                                           "order", "limit", "gate",  "before",        "roll_up",  "when"};
     if (f->scope == FAMILY_SCOPE_HOST) {
         for (size_t i = 0; i < ARRAY_LENGTH(sql_keys); i++) {
             const TomlValue *v = toml_table_get(root, sql_keys[i]);
@@ -359,6 +360,8 @@ static int check_whole(const FamilyParser *p, const TomlTable *root, const Famil
                                 "mode \"texts\" is for instance families with a label");
     if (f->mode == FAMILY_MODE_EVENTS && f->scope != FAMILY_SCOPE_HOST)
         return family_keys_fail(p, toml_table_get(root, "mode"), "mode \"events\" is for host families");
+    if (f->when[0] && f->mode != FAMILY_MODE_ROWS)
+        return family_keys_fail(p, toml_table_get(root, "when"), "when is for families of mode rows");
     if (f->needs[0] && !family_keys_made_of(f->needs, FAMILY_KEYS_WORD "-"))
         return family_keys_fail(p, toml_table_get(root, "needs"), "needs = \"%s\" is not a plain name", f->needs);
     if (f->needs_setting[0] && !family_keys_made_of(f->needs_setting, FAMILY_KEYS_WORD "."))
@@ -422,6 +425,7 @@ static int parse_family(const FamilyParser *p, const TomlTable *root, Family *f)
         .before = family_keys_text(p, root, "before"),
         .change = family_keys_text(p, root, "change"),
         .top_by = family_keys_text(p, root, "top_by"),
+        .when = family_keys_text(p, root, "when"),
         .enabled = enabled,
         .from = family_keys_list(p, root, "from"),
         .needs = family_keys_text(p, root, "needs"),
@@ -448,6 +452,8 @@ static int parse_family(const FamilyParser *p, const TomlTable *root, Family *f)
         r = family_keys_check_sql(p, root, "where", f);
     if (r == 0)
         r = family_keys_check_sql(p, root, "order", f);
+    if (r == 0)
+        r = family_keys_check_sql(p, root, "when", f);
     if (r == 0)
         r = parse_queries(p, root, f);
     if (r == 0)

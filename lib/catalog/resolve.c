@@ -371,6 +371,20 @@ static int resolve_columns(Resolver *r, Buf *out, ResolvedFamily *ret)
     return RESOLVE_OK;
 }
 
+/* Each relation and function behind a FROM of the condition is one that the server has. */
+static bool condition_is_known(const Resolver *r, const char *condition)
+{
+    Slice rest = slice_cstr(condition);
+    for (ptrdiff_t at; (at = slice_find(rest, SLICE_LIT(" from "))) >= 0;) {
+        rest = slice_skip(rest, (size_t)at + strlen(" from "));
+        Slice word = next_word(&rest);
+        Source source = {.name = word, .is_function = rest.len > 0 && rest.ptr[0] == '('};
+        if (!source_exists(r, &source))
+            return false;
+    }
+    return true;
+}
+
 static int resolve_statement(Resolver *r, ResolvedFamily *ret)
 {
     const Family *f = r->family;
@@ -400,6 +414,11 @@ static int resolve_statement(Resolver *r, ResolvedFamily *ret)
     if (f->limit > 0)
         buf_printf(&sql, "\n limit %d", f->limit);
     ret->sql = arena_dup(r->arena, buf_slice(&sql)).ptr;
+    if (f->when[0] && condition_is_known(r, f->when)) {
+        buf_clear(&sql);
+        append_sql(r, &sql, f->when);
+        ret->when = arena_dup(r->arena, buf_slice(&sql)).ptr;
+    }
     return RESOLVE_OK;
 }
 

@@ -10,6 +10,7 @@ typedef struct ResolvedFamily {
     const FamilyColumn *const *columns; /* those the server has; labels first */
     size_t column_count;
     size_t label_count;
+    const char *when; /* condition without which it has no rows; NULL: it may always have some */
     bool has_epoch;   /* the statement gives one more column behind these: the row's epoch, text */
     bool has_roll_up; /* and one for each label: its value in the row that this one is added up in; NULL: its own */
 } ResolvedFamily;

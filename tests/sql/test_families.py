@@ -49,6 +49,9 @@ def probe(server, dbname="app", user="monitor"):
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
     result["families"] = {f["name"]: f for f in result["families"]}
+    # What a family says of when it has rows must be true, or they would come late.
+    for family in result["families"].values():
+        assert family.get("when") is not False or not family["rows"], family["name"]
     return result
 
 

@@ -2,8 +2,8 @@
 /*
  * Test program: connects to a server as the collector does, resolves every built-in family against it, runs each one in
  * a read-only transaction, and prints what came of it as JSON: {"version_num", "in_recovery", ..., "families":
- * [{"name", "absent" | "error" | {"columns", "rows", "ms", "sql"}}]}. Exit 0 unless the server itself could not be
- * read.
+ * [{"name", "absent" | "error" | {"columns", "rows", "ms", "sql", "when"}}]}. Exit 0 unless the server itself could not
+ * be read.
  *
  *   family_probe CONNINFO [settings...]
  */
@@ -83,6 +83,24 @@ static int run_family(const Probe *p, const ResolvedFamily *r, PGresult **ret, E
     return result < 0 ? result : ended;
 }
 
+/* Whether the family's condition holds; null without one. */
+static int put_condition(const Probe *p, const ResolvedFamily *r, Err *reterr)
+{
+    const char *holds = "null";
+    if (r->when) {
+        _cleanup_buf_ Buf sql = BUF_INIT;
+        _cleanup_pgresult_ PGresult *row = NULL;
+        buf_printf(&sql, "select (%s)", r->when);
+        PgQuery query = {.sql = buf_cstr(&sql), .shape = PG_SHAPE_ONE};
+        int result = pg_conn_query(p->conn, &query, &row, reterr);
+        if (result < 0)
+            return result;
+        holds = PQgetvalue(row, 0, 0)[0] == 't' ? "true" : "false";
+    }
+    buf_printf(p->out, ", \"when\": %s", holds);
+    return 0;
+}
+
 static void probe_family(const Probe *p, const Family *family)
 {
     Err err = ERR_INIT;
@@ -101,6 +119,8 @@ static void probe_family(const Probe *p, const Family *family)
         Usec started = clock_monotonic();
         if (r == RESOLVE_OK)
             r = run_family(p, &resolved, &rows, &err);
+        if (r >= 0)
+            r = put_condition(p, &resolved, &err);
         buf_append_cstr(p->out, ", ");
         put_string(p->out, "sql", resolved.sql);
         buf_printf(p->out, ", \"ms\": %.3f, \"error\": ", (double)(clock_monotonic() - started) / 1000);

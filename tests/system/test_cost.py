@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: PostgreSQL
 """What watching costs, on a real server: the budget is kept, a tick takes few round trips, and a server that answers late
 or not at all is waited for as long as was said and no longer."""
+import threading
+
 import pytest
 from lone import LoneCollector, find, rows
 from pgserver import MONITORED_SETTINGS, PgServer, monitoring_setup
@@ -80,6 +82,37 @@ def test_a_tick_takes_a_dozen_round_trips_at_most(server, collector):
         ticks = len(collector.frames("pg_stat_slru")) - ticks
         assert ticks >= 8
         assert (proxy.turns - turns) / ticks <= 12
+
+
+def test_what_is_not_there_is_not_asked_for_and_is_found_when_it_comes(server, collector):
+    server.execute("create table held (id int)")
+    collector.write_config({"main": server.dsn(user="monitor")}, extra="[metrics.family.pg_blocking]\ninterval = 1\n"
+                           "[metrics.family.pg_stat_user_functions]\ninterval = 1\n")
+    asked = "select coalesce(sum(calls), 0) from pg_stat_statements where query ~ 'pg_blocking_pids.pid. as blockers'"
+    counted = ("select coalesce(sum(calls), 0) from pg_stat_statements where query ~ 'from pg_stat_user_functions'"
+               " and query !~ 'pg_stat_statements'")
+    collector.start()
+    collector.wait_for_batches(3)
+    before = server.value(asked), server.value(counted)
+    frames = len(collector.frames("pg_blocking"))
+    eventually(lambda: len(collector.frames("pg_blocking")) >= frames + 3, 30, "an empty list is news all the same")
+    assert (server.value(asked), server.value(counted)) == before
+    assert not find(collector.frames("pg_blocking"))
+    with server.connect() as holder, server.connect() as waiter:
+        holder.autocommit = False
+        with holder.cursor() as cursor, waiter.cursor() as waiting:
+            cursor.execute("lock table held")
+            # Returns at once: the statement waits on the server.
+            waiting.execute("set lock_timeout = 0")
+            thread = threading.Thread(target=waiting.execute, args=("select * from held",))
+            thread.start()
+            try:
+                eventually(lambda: find(collector.frames("pg_blocking"), relation="public.held"), 30, "nobody waits")
+            finally:
+                holder.rollback()
+                thread.join()
+    eventually(lambda: collector.frames("pg_blocking")[-1]["rows"] == [], 30, "it is over")
+    assert not server.log_errors()
 
 
 def test_a_statement_that_fails_costs_itself_alone(server, collector):

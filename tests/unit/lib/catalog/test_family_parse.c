@@ -24,6 +24,7 @@ static void every_key_is_read(void **state)
         "requires = ['f()', 'r']\nwhere = 'x > 0'\norder = 'x'\nprometheus = 'my_prefix'\n"
         "epoch = 'since'\ngate = 'standby'\nenabled = false\nkeyframe = 'always'\n"
         "top = 50\ntop_by = 'n'\nchange = 'my thing'\nroll_up = 'always'\nbefore = 'do $$ begin a; end $$'\n"
+        "when = 'exists (select from a)'\n"
         "[[column]]\nname = 'n'\nkind = 'counter'\nunit = 'rows'\nhelp = 'N.'\n"
         "from = ['n', 'old_n']\nsetting = 'track_io_timing'\n"
         "[[column]]\nname = 'g'\nkind = 'gauge'\ntype = 'int8'\nhelp = 'G.'\ncast = 'bool'\n"
@@ -58,6 +59,7 @@ static void every_key_is_read(void **state)
     assert_string_equal(f->change, "my thing");
     assert_int_equal(f->roll_up, ROLL_UP_ALWAYS);
     assert_string_equal(f->before, "do $$ begin a; end $$");
+    assert_string_equal(f->when, "exists (select from a)");
 
     assert_int_equal(f->column_count, 4);
     assert_int_equal(f->label_count, 1);
@@ -146,6 +148,8 @@ static const Fault faults[] = {
     {FROM "before = 'do $$'\n" COLUMN, 4, 10, "one block"},
     {FROM "before = 'do $$ a $$; drop table t; do $$ b $$'\n" COLUMN, 4, 10, "one block"},
     {HOST "before = 'do $$ x $$'\n" COLUMN, 4, 10, "not for host families"},
+    {HOST "when = 'true'\n" COLUMN, 4, 8, "not for host families"},
+    {FROM "when = 'true; commit'\n" COLUMN, 4, 8, "semicolon"},
     {FROM COLUMN "roll_up = 'x'\n", 8, 11, "roll_up is for labels"},
     {FROM COLUMN "combine = 'sum'\n", 8, 11, "combine is for gauges"},
     {FROM COLUMN "change = 'x'\n", 8, 10, "change is for infos and gauges"},

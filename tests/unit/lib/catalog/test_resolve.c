@@ -211,6 +211,32 @@ static void statement_fits_the_server(void **state)
     }
 }
 
+static void a_condition_names_what_the_server_has(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *when, *resolved;
+    } conditions[] = {
+        {"exists (select from v)", "exists (select from v)"},
+        {"exists (select from f() where a > 1)", "exists (select from f() where a > 1)"},
+        {"1 > 0", "1 > 0"},
+        {"exists (select from u)", NULL},
+        {"exists (select from v) or exists (select from g())", NULL},
+    };
+    ScriptedFacts facts = {.version_num = 150000, .relations = "v: a", .functions = "f"};
+    for (size_t i = 0; i < ARRAY_LENGTH(conditions); i++) {
+        _cleanup_buf_ Buf text = BUF_INIT;
+        buf_printf(&text, FROM_V "when = \"%s\"\n" COUNTER("a", ""), conditions[i].when);
+        Fixture x;
+        assert_int_equal(resolve(&x, buf_cstr(&text), &facts), RESOLVE_OK);
+        if (conditions[i].resolved)
+            assert_string_equal(x.resolved.when, conditions[i].resolved);
+        else
+            assert_null(x.resolved.when);
+        fixture_done(&x);
+    }
+}
+
 static void columns_are_those_of_the_statement(void **state)
 {
     (void)state;
@@ -255,6 +281,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(statement_fits_the_server),
+        cmocka_unit_test(a_condition_names_what_the_server_has),
         cmocka_unit_test(columns_are_those_of_the_statement),
         cmocka_unit_test(labels_are_followed_by_those_they_are_added_up_under),
         cmocka_unit_test(host_families_have_all_columns_and_no_statement),
