@@ -356,7 +356,7 @@ int keeper_new(Keeper **ret, const KeeperOptions *options, Err *reterr)
     const int r = http_client_new(&k->http, &http, reterr);
     if (r < 0)
         return err_trace(r);
-    TlsCertInfo info;
+    TlsCertInfo info = {0};
     Err err = ERR_INIT;
     if (k->paths[WATCHED_CERT] && k->paths[WATCHED_KEY]) {
         if (read_pair(k, &info, &err) < 0)
