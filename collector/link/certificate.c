@@ -55,7 +55,8 @@ static int send_request(const CertificateRequest *request, Slice csr, HttpAnswer
     _cleanup_(buf_wipe) Buf authorization = BUF_INIT;
     buf_printf(&authorization, "Authorization: Bearer %s", request->token);
     const char *const headers[] = {buf_cstr(&authorization), "Content-Type: application/json", NULL};
-    const HttpRequest post = {.method = "POST", .url = buf_cstr(&url), .headers = headers, .body = buf_slice(&body)};
+    const HttpClientRequest post = {
+        .method = "POST", .url = buf_cstr(&url), .headers = headers, .body = buf_slice(&body)};
     return err_trace(http_client_send(request->http, &post, ret, reterr));
 }
 

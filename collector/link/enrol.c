@@ -89,7 +89,8 @@ static int send_request(const EnrolOptions *options, const char *csr, HttpAnswer
     _cleanup_(buf_wipe) Buf secret = BUF_INIT;
     buf_printf(&secret, "X-Registration-Secret: %s", options->secret);
     const char *const headers[] = {"Content-Type: application/json", buf_cstr(&secret), NULL};
-    const HttpRequest request = {.method = "POST", .url = buf_cstr(&url), .headers = headers, .body = buf_slice(&body)};
+    const HttpClientRequest request = {
+        .method = "POST", .url = buf_cstr(&url), .headers = headers, .body = buf_slice(&body)};
     return err_trace(http_client_send(http, &request, ret, reterr));
 }
 

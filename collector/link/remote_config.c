@@ -336,7 +336,7 @@ static int send_question(RemoteConfig *c, const RemoteAsk *ask, HttpAnswer *ret,
     write_question(c, ask, &url, &tag);
     buf_printf(&authorization, "Authorization: Bearer %s", ask->token);
     const char *const headers[] = {buf_cstr(&authorization), tag.len > 0 ? buf_cstr(&tag) : NULL, NULL};
-    const HttpRequest request = {.method = "GET", .url = buf_cstr(&url), .headers = headers};
+    const HttpClientRequest request = {.method = "GET", .url = buf_cstr(&url), .headers = headers};
     int r = http_client_send(ask->http, &request, ret, reterr);
     explicit_bzero(authorization.ptr, authorization.len);
     return err_trace(r);

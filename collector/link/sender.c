@@ -107,7 +107,7 @@ static int post(Sender *s, const Batch *b, HttpAnswer *ret, Err *reterr)
     buf_printf(&encoding, "Content-Encoding: %s", wire_encoding_to_string(b->encoding));
     const char *const headers[] = {buf_cstr(&authorization), "Content-Type: application/json",
                                    b->encoding == WIRE_IDENTITY ? NULL : buf_cstr(&encoding), NULL};
-    const HttpRequest request = {
+    const HttpClientRequest request = {
         .method = "POST", .url = s->push_url, .headers = headers, .body = buf_slice(&b->payload)};
     const Usec before = clock_wall();
     const int r = http_client_send(keeper_http(s->keeper), &request, ret, reterr);

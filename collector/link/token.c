@@ -73,7 +73,8 @@ static int request_token(const TokenRenewal *renewal, char **ret, Err *reterr)
     buf_printf(&authorization, "Authorization: Bearer %s", renewal->token);
 
     const char *const headers[] = {buf_cstr(&authorization), "Content-Type: application/json", NULL};
-    const HttpRequest request = {.method = "POST", .url = buf_cstr(&url), .headers = headers, .body = buf_slice(&body)};
+    const HttpClientRequest request = {
+        .method = "POST", .url = buf_cstr(&url), .headers = headers, .body = buf_slice(&body)};
     HttpAnswer answer = HTTP_ANSWER_INIT;
     int r = http_client_send(renewal->http, &request, &answer, reterr);
     if (r == 0)

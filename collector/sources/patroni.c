@@ -93,7 +93,7 @@ static int get(Node *node, const char *path, yyjson_doc **ret, Err *reterr)
     _cleanup_buf_ Buf url = BUF_INIT;
     buf_printf(&url, "%.*s%s", SLICE_ARG(base), path);
     _cleanup_(http_answer_donep) HttpAnswer answer = HTTP_ANSWER_INIT;
-    HttpRequest request = {.method = "GET", .url = buf_cstr(&url)};
+    HttpClientRequest request = {.method = "GET", .url = buf_cstr(&url)};
     int r = http_client_send(node->http, &request, &answer, reterr);
     if (r < 0)
         return err_trace(r);

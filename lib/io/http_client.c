@@ -188,7 +188,7 @@ static bool add_header(Transfer *t, const char *line)
     return longer != NULL;
 }
 
-static bool set_headers(HttpClient *c, const HttpRequest *request, Transfer *t)
+static bool set_headers(HttpClient *c, const HttpClientRequest *request, Transfer *t)
 {
     bool ok = add_header(t, "Expect:"); /* do not wait for "100 Continue" before a larger body */
     bool has_type = false;
@@ -202,7 +202,7 @@ static bool set_headers(HttpClient *c, const HttpRequest *request, Transfer *t)
     return ok;
 }
 
-static void set_request(HttpClient *c, const HttpRequest *request, Transfer *t)
+static void set_request(HttpClient *c, const HttpClientRequest *request, Transfer *t)
 {
     SET(c->easy, CURLOPT_URL, request->url);
     bool may_have_body =
@@ -271,7 +271,7 @@ static ErrCode code_of(const Transfer *t, CURLcode result)
     }
 }
 
-static int fail(const HttpClient *c, const HttpRequest *request, const Transfer *t, CURLcode result, Err *reterr)
+static int fail(const HttpClient *c, const HttpClientRequest *request, const Transfer *t, CURLcode result, Err *reterr)
 {
     ErrCode code = code_of(t, result);
     if (code == ERR_TOO_LARGE)
@@ -306,7 +306,7 @@ static void read_head(HttpClient *c, HttpAnswer *ret)
         memcpy(ret->etag, etag->value, len + 1);
 }
 
-int http_client_send(HttpClient *c, const HttpRequest *request, HttpAnswer *ret, Err *reterr)
+int http_client_send(HttpClient *c, const HttpClientRequest *request, HttpAnswer *ret, Err *reterr)
 {
     http_answer_done(ret);
     Transfer t = {.client = c, .answer = ret};

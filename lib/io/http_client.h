@@ -23,12 +23,12 @@ typedef struct HttpClientOptions {
     const char *user_agent; /* NULL: "pganalytics" */
 } HttpClientOptions;
 
-typedef struct HttpRequest {
+typedef struct HttpClientRequest {
     const char *method; /* "GET", "POST", ... */
     const char *url;
     const char *const *headers; /* NULL-terminated "Name: value"; may be NULL */
     Slice body;                 /* absent: none */
-} HttpRequest;
+} HttpClientRequest;
 
 typedef struct HttpAnswer {
     int status;
@@ -44,7 +44,7 @@ int http_client_new(HttpClient **ret, const HttpClientOptions *options, Err *ret
 HttpClient *http_client_free(HttpClient *c);
 DEFINE_CLEANUP(HttpClient *, http_client_free)
 /* Any HTTP status is success here; failures are ERR_CONNECT, ERR_TLS, ERR_TIMEOUT, ERR_TOO_LARGE with the cause. */
-int http_client_send(HttpClient *c, const HttpRequest *request, HttpAnswer *ret, Err *reterr) MUST_CHECK;
+int http_client_send(HttpClient *c, const HttpClientRequest *request, HttpAnswer *ret, Err *reterr) MUST_CHECK;
 /* From the next request on: these files, read anew, over a new connection. A failure leaves all as it was. */
 int http_client_use_files(HttpClient *c, const char *ca_file, const char *cert_file, const char *key_file,
                           Err *reterr) MUST_CHECK;

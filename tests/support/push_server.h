@@ -110,7 +110,7 @@ static inline UNUSED yyjson_doc *push_server_control(const PushServer *s, const 
 {
     char url[200];
     (void)snprintf(url, sizeof(url), "%s%s", s->url, path);
-    const HttpRequest request = {.method = method, .url = url, .body = slice_cstr(body)};
+    const HttpClientRequest request = {.method = method, .url = url, .body = slice_cstr(body)};
     HttpAnswer answer = HTTP_ANSWER_INIT;
     Err err = ERR_INIT;
     assert_ok(http_client_send(s->control, &request, &answer, &err), &err);

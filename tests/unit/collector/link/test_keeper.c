@@ -101,7 +101,7 @@ static void shown_serial(char ret[80])
     (void)snprintf(url, sizeof(url), "%s/api/v1/metrics/push", server.url);
     HttpAnswer answer = HTTP_ANSWER_INIT;
     Err err = ERR_INIT;
-    const HttpRequest request = {.method = "POST", .url = url, .body = SLICE_LIT("{}")};
+    const HttpClientRequest request = {.method = "POST", .url = url, .body = SLICE_LIT("{}")};
     assert_ok(http_client_send(keeper_http(keeper), &request, &answer, &err), &err);
     http_answer_done(&answer);
     yyjson_doc *log = push_server_wait(&server, 1);
@@ -345,7 +345,7 @@ static void authorities_that_were_replaced_are_taken_over(void **state)
     assert_int_equal(keeper_stats(keeper)->files_replaced, 1);
     HttpAnswer answer = HTTP_ANSWER_INIT;
     Err err = ERR_INIT;
-    const HttpRequest request = {.method = "GET", .url = server.url};
+    const HttpClientRequest request = {.method = "GET", .url = server.url};
     assert_fails(http_client_send(keeper_http(keeper), &request, &answer, &err), &err, ERR_TLS, "certificate");
     http_answer_done(&answer);
     buf_done(&other);

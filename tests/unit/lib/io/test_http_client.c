@@ -125,7 +125,7 @@ static HttpClient *trusting_client(void)
     return client_with((HttpClientOptions){.ca_file = ca_file, .verify = true});
 }
 
-static int send_to(HttpClient *c, const Server *s, const char *scheme, const char *host, HttpRequest request,
+static int send_to(HttpClient *c, const Server *s, const char *scheme, const char *host, HttpClientRequest request,
                    HttpAnswer *ret, Err *reterr)
 {
     char url[400];
@@ -136,7 +136,8 @@ static int send_to(HttpClient *c, const Server *s, const char *scheme, const cha
 
 static int get(HttpClient *c, const char *path, HttpAnswer *ret, Err *reterr)
 {
-    return send_to(c, &tls_server, "https://", "localhost", (HttpRequest){.method = "GET", .url = path}, ret, reterr);
+    return send_to(c, &tls_server, "https://", "localhost", (HttpClientRequest){.method = "GET", .url = path}, ret,
+                   reterr);
 }
 
 #define assert_contains(answer, part)                                                                                  \
@@ -149,7 +150,7 @@ static void sends_what_it_was_given(void **state)
 {
     (void)state;
     static const struct {
-        HttpRequest request;
+        HttpClientRequest request;
         const char *method;
         const char *length; /* as the server's JSON says it */
         const char *body;
@@ -166,7 +167,7 @@ static void sends_what_it_was_given(void **state)
     for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
         Err e = ERR_INIT;
         _cleanup_answer_ HttpAnswer a = HTTP_ANSWER_INIT;
-        HttpRequest r = cases[i].request;
+        HttpClientRequest r = cases[i].request;
         r.url = "/echo/x?y=1";
         r.headers = (const char *[]){"X-Test: yes", NULL};
         assert_ok(send_to(c, &tls_server, "https://", "localhost", r, &a, &e), &e);
@@ -196,10 +197,11 @@ static void sends_headers_and_large_bodies(void **state)
     _cleanup_buf_ Buf body = BUF_INIT;
     for (int i = 0; i < 300000; i++)
         buf_append_char(&body, (char)('a' + i % 26));
-    HttpRequest r = {.method = "POST",
-                     .url = "/echo",
-                     .headers = (const char *[]){"content-TYPE: application/json", "Authorization: Bearer x", NULL},
-                     .body = buf_slice(&body)};
+    HttpClientRequest r = {.method = "POST",
+                           .url = "/echo",
+                           .headers =
+                               (const char *[]){"content-TYPE: application/json", "Authorization: Bearer x", NULL},
+                           .body = buf_slice(&body)};
     assert_ok(send_to(c, &tls_server, "https://", "localhost", r, &a, &e), &e);
     assert_contains(a, "\"length\": \"300000\"");
     assert_contains(a, "\"content-type\": \"application/json\"");
@@ -244,7 +246,7 @@ static void every_status_is_an_answer(void **state)
     _cleanup_answer_ HttpAnswer a = HTTP_ANSWER_INIT;
     assert_ok(get(c, "/redirect", &a, &e), &e);
     assert_int_equal(a.status, 302); /* not followed */
-    HttpRequest head = {.method = "HEAD", .url = "/large/100"};
+    HttpClientRequest head = {.method = "HEAD", .url = "/large/100"};
     assert_ok(send_to(c, &tls_server, "https://", "localhost", head, &a, &e), &e);
     assert_int_equal(a.status, 200);
     assert_int_equal(a.body.len, 0);
@@ -309,7 +311,7 @@ static void checks_the_server_s_name(void **state)
     Err e = ERR_INIT;
     _cleanup_answer_ HttpAnswer a = HTTP_ANSWER_INIT;
     _cleanup_client_ HttpClient *c = trusting_client();
-    HttpRequest r = {.method = "GET", .url = "/echo"};
+    HttpClientRequest r = {.method = "GET", .url = "/echo"};
     assert_ok(send_to(c, &tls_server, "https://", "127.0.0.1", r, &a, &e), &e);
     assert_true(send_to(c, &tls_server, "https://", "other.localhost", r, &a, &e) < 0); /* curl knows that it is here */
     assert_err(&e, ERR_TLS, "other.localhost");
@@ -322,7 +324,7 @@ static void shows_its_certificate(void **state)
     (void)state;
     Err e = ERR_INIT;
     _cleanup_answer_ HttpAnswer a = HTTP_ANSWER_INIT;
-    HttpRequest r = {.method = "GET", .url = "/echo"};
+    HttpClientRequest r = {.method = "GET", .url = "/echo"};
     _cleanup_client_ HttpClient *with = client_with(
         (HttpClientOptions){.ca_file = ca_file, .cert_file = client_cert, .key_file = client_key, .verify = true});
     assert_ok(send_to(with, &mutual_server, "https://", "localhost", r, &a, &e), &e);
@@ -344,7 +346,7 @@ static void refuses_old_tls(void **state)
     Err e = ERR_INIT;
     _cleanup_answer_ HttpAnswer a = HTTP_ANSWER_INIT;
     _cleanup_client_ HttpClient *c = trusting_client();
-    HttpRequest r = {.method = "GET", .url = "/echo"};
+    HttpClientRequest r = {.method = "GET", .url = "/echo"};
     assert_true(send_to(c, &old_server, "https://", "localhost", r, &a, &e) < 0);
     assert_err(&e, ERR_TLS, "protocol version");
 }
@@ -355,7 +357,7 @@ static void speaks_plain_http_when_the_url_says_so(void **state)
     Err e = ERR_INIT;
     _cleanup_answer_ HttpAnswer a = HTTP_ANSWER_INIT;
     _cleanup_client_ HttpClient *c = trusting_client();
-    HttpRequest r = {.method = "GET", .url = "/echo"};
+    HttpClientRequest r = {.method = "GET", .url = "/echo"};
     assert_ok(send_to(c, &plain_server, "http://", "localhost", r, &a, &e), &e);
     assert_true(send_to(c, &plain_server, "", "localhost", r, &a, &e) < 0); /* https is what is meant */
     assert_int_equal(e.code, ERR_TLS);
@@ -378,7 +380,7 @@ static void says_why_it_cannot_connect(void **state)
     assert_int_equal(bind(bound, (struct sockaddr *)&address, size), 0);
     assert_int_equal(getsockname(bound, (struct sockaddr *)&address, &size), 0);
     Server nobody = {.port = ntohs(address.sin_port)};
-    HttpRequest r = {.method = "GET", .url = "/"};
+    HttpClientRequest r = {.method = "GET", .url = "/"};
     assert_true(send_to(c, &nobody, "https://", "127.0.0.1", r, &a, &e) < 0);
     assert_err(&e, ERR_CONNECT, "https://127.0.0.1:");
     assert_true(send_to(c, &nobody, "https://", "no-such-host.invalid", r, &a, &e) < 0);
