@@ -22,7 +22,8 @@ import tomllib
 import urllib.request
 
 import parts
-from pgserver import MONITORED_SETTINGS, PgServer, free_port, monitoring_setup
+from pgserver import MONITORED_SETTINGS, PgServer, monitoring_setup
+from ports import free_port
 from stack import ROOT, Backend, Collector
 from tcp_proxy import TcpProxy
 from wait import eventually

@@ -12,7 +12,8 @@ import subprocess
 
 import parts
 import requests
-from pgserver import MONITORED_SETTINGS, PgServer, free_port, monitoring_setup
+from pgserver import MONITORED_SETTINGS, PgServer, monitoring_setup
+from ports import free_port
 from wait import eventually
 
 _TABLES_13 = ("n_live_tup n_dead_tup n_mod_since_analyze n_ins_since_vacuum last_vacuum last_autovacuum last_analyze "

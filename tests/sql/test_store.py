@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: PostgreSQL
 """The store: migrations, tables, roles, retention, and that what is pushed is stored once, whatever happens."""
+import contextlib
 import datetime
 import os
 import pathlib
@@ -8,14 +9,14 @@ import signal
 import subprocess
 import tempfile
 import threading
-import time
 import uuid
 
 import pytest
 
 import store as support
 from pgserver import PgServer, Unavailable
-from store import ROOT, DriverError, Pusher, Store, body, drive, frame, iso, wait_for
+from store import ROOT, DriverError, Pusher, Store, body, drive, frame, iso
+from wait import eventually, patience
 
 UTC = datetime.timezone.utc
 COMMITS = ["datname", "xact_commit"]
@@ -358,7 +359,7 @@ def test_a_group_in_any_order_is_stored_in_the_order_of_its_sequences(store):
         with blocker.cursor() as cursor:  # the writer waits here while the others queue up
             cursor.execute("lock table pganalytics.ingest_position in exclusive mode")
         first = [pusher.begin(push_of(collector, 1, spool="another"))]
-        wait_for(lambda: 1 == store.one(
+        eventually(lambda: 1 == store.one(
             "select count(*) from pg_locks where relation = 'pganalytics.ingest_position'::regclass and not granted"))
         numbers = [pusher.begin(push_of(collector, n)) for n in (4, 2, 3)]
         blocker.close()
@@ -436,7 +437,7 @@ def test_a_push_is_answered_while_the_store_is_away_and_taken_when_it_is_back():
             server.stop("immediate")
             assert pusher.send(push_of(collector, 2))["error"] == "unavailable"
             server.start()
-            wait_for(lambda: "error" not in pusher.send(push_of(collector, 2)))
+            eventually(lambda: "error" not in pusher.send(push_of(collector, 2)))
         assert sums(store, collector) == expected(2)
 
 
@@ -556,7 +557,7 @@ class PrivateCluster:
         self.process.communicate()
 
     def stop(self):
-        log = self.process.communicate(timeout=90)[1]
+        log = self.process.communicate(timeout=patience(60))[1]
         assert self.process.returncode == 0, log
         return log
 
@@ -571,13 +572,12 @@ def test_a_private_cluster_is_made_survives_kills_and_stops_cleanly():
 
     # the server killed: another takes its place
     os.kill(first, signal.SIGKILL)
-    deadline = time.monotonic() + 60
-    while True:
-        try:
+    def answers():
+        with contextlib.suppress(DriverError):
             drive("migrate", cluster.conninfo)
-            break
-        except DriverError:
-            assert time.monotonic() < deadline
+            return True
+
+    eventually(answers, 60, "no other server takes its place")
     assert cluster.postmaster() != first
 
     # the backend killed: its server follows it or is adopted, the data is there
@@ -612,7 +612,7 @@ def test_the_servers_user_cannot_lead_the_backend_to_a_file_of_its_own():
     (directory / "postgres" / "start.log").unlink()
     (directory / "postgres" / "start.log").symlink_to(victim)
     cluster = PrivateCluster(directory)
-    cluster.process.communicate(timeout=90)
+    cluster.process.communicate(timeout=patience(60))
     assert victim.read_text() == "precious"
     assert "start.log" in cluster.conninfo and "host=" not in cluster.conninfo
     shutil.rmtree(directory)

@@ -10,7 +10,9 @@ import tempfile
 import requests
 
 import parts
-from pgserver import _server_user, free_port
+from pgserver import _server_user
+from ports import free_port
+from wait import patience
 
 
 def as_server_user():
@@ -105,7 +107,7 @@ pg1-user=postgres
 
     def run(self, *arguments, check=True):
         done = subprocess.run([str(self.program), "--stanza=main", *arguments], text=True, capture_output=True,
-                              timeout=120, check=False, **as_server_user())
+                              timeout=patience(60), check=False, **as_server_user())
         assert not check or done.returncode == 0, f"{arguments}: {done.stdout}{done.stderr}"
         return done
 
@@ -155,7 +157,7 @@ path_prefix = {server.bindir}
         give_to_server_user(incoming.parent, incoming)
 
     def run(self, *arguments, check=True):
-        done = subprocess.run([str(self.program), *arguments], text=True, capture_output=True, timeout=120,
+        done = subprocess.run([str(self.program), *arguments], text=True, capture_output=True, timeout=patience(60),
                               check=False, cwd=self.directory, **as_server_user())
         assert not check or done.returncode == 0, f"{arguments}: {done.stdout}{done.stderr}"
         return done
@@ -199,7 +201,7 @@ tags: {{nofailover: false, where: here}}
     def stop(self):
         if self.process is not None:
             self.process.terminate()
-            self.process.wait(30)
+            self.process.wait(patience(30))
             self.process = None
 
     def __exit__(self, *arguments):
@@ -207,10 +209,10 @@ tags: {{nofailover: false, where: here}}
         super().__exit__(*arguments)
 
     def get(self, path):
-        return requests.get(self.url + path, timeout=5)
+        return requests.get(self.url + path, timeout=30)
 
     def patch(self, path, body):
-        return requests.patch(self.url + path, json=body, timeout=5)
+        return requests.patch(self.url + path, json=body, timeout=30)
 
     def is_leading(self):
         assert self.process.poll() is None, self.log_text()

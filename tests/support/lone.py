@@ -11,7 +11,7 @@ import shutil
 import subprocess
 
 from stack import Process, program
-from wait import eventually
+from wait import eventually, patience
 
 NOWHERE = "https://127.0.0.1:1"
 
@@ -49,7 +49,7 @@ class LoneCollector(Process):
 
     def command(self, *arguments, environment=None):
         return subprocess.run([program("pganalytics"), "--config", self.config, *arguments], capture_output=True,
-                              text=True, timeout=60, check=False,
+                              text=True, timeout=patience(60), check=False,
                               env={"PATH": os.environ["PATH"], **(environment or {})})
 
     def dry_run(self):
@@ -65,7 +65,7 @@ class LoneCollector(Process):
             return []
         copy = self.directory / "spool-copy"
         eventually(lambda: copy_directory(spool, copy), 10, "the spool changes faster than it can be copied")
-        done = subprocess.run([program("spool_dump"), copy], capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run([program("spool_dump"), copy], capture_output=True, text=True, timeout=patience(60), check=False)
         assert done.returncode == 0, done.stderr
         return [json.loads(line) for line in done.stdout.splitlines()]
 

@@ -14,7 +14,8 @@ import tempfile
 import psycopg2
 
 import parts
-from pgserver import _server_user, free_port
+from pgserver import _server_user
+from ports import free_port
 from wait import eventually
 
 

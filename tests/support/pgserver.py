@@ -19,14 +19,14 @@ import pwd
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
 
 import psycopg2
 
-from wait import eventually
+from ports import free_port
+from wait import eventually, patience
 
 MAJORS = (12, 13, 14, 15, 16, 17, 18)
 
@@ -106,13 +106,6 @@ def _server_user():
     raise Unavailable("started by root, and there is neither a user postgres nor nobody to run the server")
 
 
-def free_port():
-    """A TCP port of 127.0.0.1 that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 def _is_alive(pid):
     """Neither gone nor waiting to be reaped."""
     try:
@@ -179,7 +172,7 @@ class PgServer:
         with self._popen([self.bindir / "initdb", "-D", self.data, "-U", "postgres", "--auth=trust", "-E", "UTF8",
                           "--locale=C.UTF-8", "--no-sync"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                          text=True) as done:
-            output = done.communicate(timeout=120)[0]
+            output = done.communicate(timeout=patience(60))[0]
         assert done.returncode == 0, output
         if self.hba:
             path = self.data / "pg_hba.conf"
@@ -219,7 +212,7 @@ class PgServer:
         with open(self.log_path, "ab") as log:
             self.process = self._popen([self.bindir / "postgres", "-D", self.data], stdout=log, stderr=log)
         _running.add(self)
-        deadline = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + patience(START_SECONDS)
         while True:
             try:
                 self.connect().close()
@@ -239,7 +232,7 @@ class PgServer:
             return
         self.process.send_signal({"smart": signal.SIGTERM, "fast": signal.SIGINT, "immediate": signal.SIGQUIT}[mode])
         try:
-            self.process.wait(STOP_SECONDS)
+            self.process.wait(patience(STOP_SECONDS))
         except subprocess.TimeoutExpired:
             self.kill()
         self.process = None
@@ -321,7 +314,7 @@ class PgServer:
         return " ".join(f"{key}={value}" for key, value in options.items())
 
     def connect(self, dbname="postgres", user="postgres", **more):
-        connection = psycopg2.connect(self.dsn(dbname, user, connect_timeout=10, **more))
+        connection = psycopg2.connect(self.dsn(dbname, user, connect_timeout=60, **more))
         connection.autocommit = True
         return connection
 

@@ -22,8 +22,8 @@ import tempfile
 
 import requests
 
-from pgserver import free_port
-from wait import eventually
+from ports import free_port
+from wait import eventually, patience
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("PGA_BUILD", ROOT / "build" / "dev"))
@@ -66,11 +66,11 @@ class Process:
             return
         self.process.send_signal(signal.SIGTERM)
         try:
-            status = self.process.wait(STOP_SECONDS)
+            status = self.process.wait(patience(STOP_SECONDS))
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-            raise AssertionError(f"{self.name} did not end within {STOP_SECONDS} s:\n{self.log_tail()}") from None
+            raise AssertionError(f"{self.name} did not end within {patience(STOP_SECONDS)} s:\n{self.log_tail()}") from None
         finally:
             self.process = None
         if expected_status is not None:
@@ -128,7 +128,7 @@ class Api:
 
     def raw(self, method, path, **options):
         base = self.url if path.startswith("/metrics") and method == "GET" else f"{self.url}/api/v1"
-        return self.session.request(method, base + path, timeout=30, **options)
+        return self.session.request(method, base + path, timeout=60, **options)
 
     def get(self, path, **parameters):
         answer = self.raw("GET", path, params={k: v for k, v in parameters.items() if v is not None})
@@ -208,7 +208,7 @@ class Backend(Process):
     def wait_ready(self):
         def healthy():
             assert self.is_alive(), f"the backend ended:\n{self.log_tail()}"
-            return requests.get(f"{self.url}/api/v1/health", verify=str(self.ca), timeout=5).status_code == 200
+            return requests.get(f"{self.url}/api/v1/health", verify=str(self.ca), timeout=30).status_code == 200
 
         try:
             eventually(lambda: self.ca.exists() and healthy(), READY_SECONDS, "the backend is not ready")
@@ -218,7 +218,7 @@ class Backend(Process):
     def command(self, *arguments, stdin=None, check=True):
         """Another invocation of the program (user add, check, ...) with the same environment."""
         done = subprocess.run([program("pganalytics-api"), *arguments], input=stdin, text=True, capture_output=True,
-                              timeout=60, env={"PATH": os.environ["PATH"], **self.environment}, check=False)
+                              timeout=patience(60), env={"PATH": os.environ["PATH"], **self.environment}, check=False)
         assert not check or done.returncode == 0, f"{arguments}: {done.returncode}\n{done.stdout}{done.stderr}"
         return done
 
@@ -253,7 +253,7 @@ class Backend(Process):
 
     def metric(self, name, labels=""):
         """A value of the backend's own metrics."""
-        text = requests.get(f"{self.url}/metrics", verify=str(self.ca), timeout=10).text
+        text = requests.get(f"{self.url}/metrics", verify=str(self.ca), timeout=30).text
         found = re.findall(rf"^{re.escape(name)}{re.escape(labels)} (\S+)$", text, re.M)
         return float(found[0]) if found else None
 
@@ -303,7 +303,7 @@ class Collector(Process):
             shutil.rmtree(self.directory, ignore_errors=True)
 
     def run(self, *arguments, check=True, environment=None):
-        done = subprocess.run([program("pganalytics"), *arguments], text=True, capture_output=True, timeout=60,
+        done = subprocess.run([program("pganalytics"), *arguments], text=True, capture_output=True, timeout=patience(60),
                               env={"PATH": os.environ["PATH"], **(environment or {})}, check=False)
         assert not check or done.returncode == 0, f"{arguments}: {done.returncode}\n{done.stdout}{done.stderr}"
         return done
@@ -341,4 +341,4 @@ class Collector(Process):
         headers = {"Content-Type": "application/json", **options.pop("headers", {})}
         data = body if isinstance(body, (bytes, str)) else json.dumps(body)
         return (session or self.client()).post(f"{self.backend.url}/api/v1/metrics/push", data=data, headers=headers,
-                                               timeout=60, **options)
+                                               timeout=patience(60), **options)

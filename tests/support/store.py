@@ -6,8 +6,9 @@ import os
 import pathlib
 import subprocess
 import threading
-import time
 import uuid
+
+from wait import patience
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 UTC = datetime.timezone.utc
@@ -21,14 +22,6 @@ def iso(time):
     return time.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-def wait_for(condition, seconds=30):
-    """Polls until @condition() is true."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it never came true"
-        time.sleep(0.02)
-
-
 class DriverError(Exception):
     """The driver answered with an error; .slug and .message are the store's."""
 
@@ -38,7 +31,7 @@ class DriverError(Exception):
         self.message = answer["message"]
 
 
-def drive(*arguments, timeout=120):
+def drive(*arguments, timeout=patience(60)):
     """Runs the driver to its end and returns its output; failures of the store raise DriverError."""
     done = subprocess.run([program("store_driver"), *map(str, arguments)], capture_output=True, text=True, timeout=timeout,
                           stdin=subprocess.DEVNULL, check=False)
@@ -138,7 +131,7 @@ class Pusher:
         self.sent += 1
         return self.sent - 1
 
-    def wait(self, number, timeout=60):
+    def wait(self, number, timeout=patience(60)):
         with self.changed:
             assert self.changed.wait_for(lambda: number in self.answers, timeout), "".join(self.log)
             return self.answers[number]
@@ -155,9 +148,9 @@ class Pusher:
 
     def __exit__(self, *_):
         self.process.stdin.close()
-        self.process.wait(60)
+        self.process.wait(patience(60))
         for reader in self.readers:
-            reader.join(60)
+            reader.join(patience(60))
         assert self.process.returncode == 0, "".join(self.log)
 
 

@@ -8,10 +8,20 @@ import requests
 # What a program that is only starting, or a row that is not there yet, answers with.
 NOT_YET = (AssertionError, StopIteration, OSError, requests.RequestException, psycopg2.Error, KeyError, IndexError)
 
+# How many times longer than an idle one a busy or small machine may take. A deadline only ends what never comes true: it
+# measures nothing, and a long one costs nothing.
+SLOWNESS = 5
+
+
+def patience(seconds):
+    """The deadline for what takes an idle machine @seconds at most."""
+    return seconds * SLOWNESS
+
 
 def eventually(check, seconds=30, what="it never became true"):
-    """Calls @check until it gives something true, and returns that. Exceptions of a start-up count as not yet."""
-    deadline = time.monotonic() + seconds
+    """Calls @check until it gives something true, and returns that. Exceptions of a start-up count as not yet. @seconds:
+    the most that an idle machine needs."""
+    deadline = time.monotonic() + patience(seconds)
     while True:
         try:
             result = problem = check()

@@ -16,7 +16,8 @@ import pytest
 import requests
 
 import parts
-from pgserver import MONITORED_SETTINGS, PgServer, free_port, monitoring_setup
+from pgserver import MONITORED_SETTINGS, PgServer, monitoring_setup
+from ports import free_port
 from stack import Collector, Process, program
 from wait import eventually
 
@@ -85,7 +86,7 @@ class Exporter(Process):
             return False
 
     def get(self, accept=TEXT, **parameters):
-        return requests.get(self.url, headers={"Accept": accept}, params=parameters, timeout=10)
+        return requests.get(self.url, headers={"Accept": accept}, params=parameters, timeout=60)
 
     def scrape(self, **parameters):
         return parse(self.get(**parameters).text)
@@ -173,7 +174,7 @@ def test_beside_postgres_exporter_names_and_values_are_the_same(watched):
         try:
             def ask():
                 try:
-                    return parse_peer(requests.get(f"http://127.0.0.1:{port}/metrics", timeout=10).text)
+                    return parse_peer(requests.get(f"http://127.0.0.1:{port}/metrics", timeout=60).text)
                 except requests.ConnectionError:
                     return None
             theirs = eventually(ask, 20, "postgres_exporter does not answer")
@@ -258,7 +259,7 @@ def test_scrapes_cause_no_query(watched):
 
 
 def send(port, data, read=True):
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
         connection.sendall(data)
         answer = b""
         while read and (part := connection.recv(65536)):
@@ -271,11 +272,11 @@ def test_wrong_requests_get_clear_answers(watched):
     with Exporter({"main": server.dsn(user="monitor")}) as exporter:
         exporter.wait_for("pg_up")
         base = f"http://127.0.0.1:{exporter.port}"
-        posted = requests.post(exporter.url, data="x" * 100000, timeout=10)
+        posted = requests.post(exporter.url, data="x" * 100000, timeout=60)
         assert posted.status_code == 405 and posted.headers["Allow"] == "GET, HEAD"
-        assert requests.get(base + "/metric", timeout=10).status_code == 404
-        assert "metrics are at /metrics" in requests.get(base + "/", timeout=10).text
-        head = requests.head(exporter.url, timeout=10)
+        assert requests.get(base + "/metric", timeout=60).status_code == 404
+        assert "metrics are at /metrics" in requests.get(base + "/", timeout=60).text
+        head = requests.head(exporter.url, timeout=60)
         assert head.status_code == 200 and int(head.headers["Content-Length"]) > 100 and not head.content
         assert b" 400 " in send(exporter.port, b"GET /metrics HTTP/1.1\r\n\r\n")[:20]  # without Host
         big = b"GET /metrics HTTP/1.1\r\nHost: x\r\nX: " + b"y" * 40000 + b"\r\n\r\n"
@@ -283,7 +284,7 @@ def test_wrong_requests_get_clear_answers(watched):
             assert b" 431 " in send(exporter.port, big)[:20]
         except ConnectionResetError:
             pass  # closed before all of it was sent
-        packed = requests.get(exporter.url, headers={"Accept-Encoding": "gzip"}, stream=True, timeout=10)
+        packed = requests.get(exporter.url, headers={"Accept-Encoding": "gzip"}, stream=True, timeout=60)
         assert packed.headers["Content-Encoding"] == "gzip"
         assert b"pg_up{" in gzip.decompress(packed.raw.read())
         eventually(lambda: value(exporter.scrape(), "pganalytics_exporter_refused_requests_total") == 2, 5)
@@ -342,15 +343,15 @@ def test_addresses_tokens_and_reload(watched):
         exporter.process.send_signal(signal.SIGHUP)
         eventually(exporter.try_scrape, 20, "the new address is not served")
         exporter.wait_for("pg_stat_user_tables_n_tup_ins")
-        assert requests.get(f"http://[::1]:{exporter.port}/metrics", timeout=10).status_code == 200
+        assert requests.get(f"http://[::1]:{exporter.port}/metrics", timeout=60).status_code == 200
         with pytest.raises(requests.ConnectionError):
-            requests.get(old, timeout=10)
+            requests.get(old, timeout=60)
         if own:
             url = f"http://{own}:{exporter.port}/metrics"
-            refused = requests.get(url, timeout=10)
+            refused = requests.get(url, timeout=60)
             assert refused.status_code == 401 and refused.headers["WWW-Authenticate"].startswith("Bearer")
             for token, status in (("let-me-i", 401), ("let-me-im", 401), ("let-me-in", 200)):
-                answer = requests.get(url, headers={"Authorization": f"Bearer {token}"}, timeout=10)
+                answer = requests.get(url, headers={"Authorization": f"Bearer {token}"}, timeout=60)
                 assert answer.status_code == status, token
         exporter.listen = f"0.0.0.0:{exporter.port}"
         exporter.write_config(targets)  # for everybody, without a token: kept as it was
@@ -377,7 +378,7 @@ def test_beside_a_backend_both_get_the_same(backend, watched):
     with collector:
         def ours():
             try:
-                return parse(requests.get(f"http://127.0.0.1:{port}/metrics", timeout=10).text)
+                return parse(requests.get(f"http://127.0.0.1:{port}/metrics", timeout=60).text)
             except requests.ConnectionError:
                 return {}
         eventually(lambda: ours().get(("pganalytics_sender_batches_total", ()), 0) >= 3, 30, "nothing is sent")
@@ -385,5 +386,5 @@ def test_beside_a_backend_both_get_the_same(backend, watched):
         assert value(samples, "pganalytics_batches_total", server="main") >= 3
         assert value(samples, "pganalytics_spool_dropped_batches_total", server="main") == 0
         assert value(samples, "pganalytics_family_runs_total", family="pg_stat_database") >= 1
-        check_metrics(requests.get(f"http://127.0.0.1:{port}/metrics", headers={"Accept": TEXT}, timeout=10).text)
+        check_metrics(requests.get(f"http://127.0.0.1:{port}/metrics", headers={"Accept": TEXT}, timeout=60).text)
         assert backend.api().servers()["main"]

@@ -8,7 +8,7 @@ import tempfile
 
 import pytest
 
-from pgserver import free_port
+from ports import free_port
 from stack import Collector, program
 from wait import eventually
 
