@@ -19,7 +19,7 @@ function(pga_unit_test source)
   # Tests may include the .c under test and reach its statics.
   target_compile_options(${_target} PRIVATE -Wno-missing-prototypes -Wno-unused-function)
   add_test(NAME ${_name} COMMAND ${_target} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
-  set_tests_properties(${_name} PROPERTIES LABELS unit TIMEOUT 120
+  set_tests_properties(${_name} PROPERTIES LABELS unit TIMEOUT 600
     ENVIRONMENT "ASAN_OPTIONS=detect_leaks=1;UBSAN_OPTIONS=print_stacktrace=1;PGA_SOURCE_DIR=${CMAKE_SOURCE_DIR}")
 endfunction()
 
@@ -37,7 +37,7 @@ function(pga_fuzz_target name)
   target_link_libraries(replay_${name} PRIVATE ${A_LINK})
   target_compile_options(replay_${name} PRIVATE -Wno-missing-prototypes)
   add_test(NAME fuzz.${name} COMMAND replay_${name} ${CMAKE_SOURCE_DIR}/fuzz/corpus/${name})
-  set_tests_properties(fuzz.${name} PROPERTIES LABELS fuzz-regression TIMEOUT 120)
+  set_tests_properties(fuzz.${name} PROPERTIES LABELS fuzz-regression TIMEOUT 600)
 endfunction()
 
 # pga_embed(OUTPUT x.c SYMBOL x FILES a.sql b.sql): a C table {name, text, length} of files, made at build time.

@@ -214,7 +214,7 @@ static void a_slow_step_is_cancelled_and_the_others_are_read(void **state)
     for (int round = 0; round < 2; round++) {
         Usec started = clock_monotonic();
         run_well(s);
-        assert_in_range(clock_monotonic() - started, 150 * USEC_PER_MSEC, 1500 * USEC_PER_MSEC);
+        assert_in_range(clock_monotonic() - started, 150 * USEC_PER_MSEC, 40 * USEC_PER_SEC);
         assert_int_equal(before->sum, 1);
         assert_true(slow->result < 0);
         assert_int_equal(slow->err.code, ERR_TIMEOUT);
@@ -227,10 +227,10 @@ static void a_slow_step_is_cancelled_and_the_others_are_read(void **state)
 static void the_servers_own_timeout_counts_for_each(void **state)
 {
     Script *s = *state;
-    assert_int_equal(pg_conn_command(s->conn, "set statement_timeout = 300", 0, NULL), 0);
+    assert_int_equal(pg_conn_command(s->conn, "set statement_timeout = 1500", 0, NULL), 0);
     Seen *sleeps[4];
     for (size_t i = 0; i < 4; i++)
-        sleeps[i] = add(s, NULL, i == 2 ? "select pg_sleep(60)" : "select 1 from pg_sleep(0.15)");
+        sleeps[i] = add(s, NULL, i == 2 ? "select pg_sleep(60)" : "select 1 from pg_sleep(0.6)");
     run_well(s);
     for (size_t i = 0; i < 4; i++)
         assert_int_equal(sleeps[i]->result == 0, i != 2);

@@ -9,7 +9,7 @@ may show a certificate of it; with that CA's key as well, registration signs req
 PUT  /control/script   a list of steps, one for each later request outside /control: {"status", "body", "headers",
                        "action": "cut" | "hang"}. When it is used up: pushes are accepted once for each (spool, sequence),
                        tokens, certificates and registrations are given.
-GET  /control/wait?n=N waits until N requests were made; then, and with less after 20 s, answers the log.
+GET  /control/wait?n=N waits until N requests were made; then, and with less after 50 s, answers the log.
 """
 import base64
 import gzip
@@ -33,7 +33,7 @@ positions = {}
 tokens = itertools.count(2)
 numbers = itertools.count(1)
 ended = threading.Event()
-WAIT_SECONDS = 20
+WAIT_SECONDS = 50
 
 
 def unpadded(value):

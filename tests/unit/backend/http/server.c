@@ -185,7 +185,7 @@ void test_server_stop(TestServer *s)
 
 Usec soon(void)
 {
-    return clock_monotonic() + 20 * USEC_PER_SEC;
+    return clock_monotonic() + 80 * USEC_PER_SEC;
 }
 
 void test_server_open(const TestServer *s, Probe *p)

