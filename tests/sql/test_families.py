@@ -44,7 +44,7 @@ SECRETS = {"archive_cleanup_command": "clean --token=hunter2 %r", "primary_conni
 
 
 def probe(server, dbname="app", user="monitor"):
-    done = subprocess.run([PROBE, server.dsn(dbname, user), *SESSION], capture_output=True, text=True, timeout=120,
+    done = subprocess.run([PROBE, server.dsn(dbname, user), *SESSION], capture_output=True, text=True, timeout=300,
                           check=False)
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)

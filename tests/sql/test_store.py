@@ -362,6 +362,7 @@ def test_a_group_in_any_order_is_stored_in_the_order_of_its_sequences(store):
         eventually(lambda: 1 == store.one(
             "select count(*) from pg_locks where relation = 'pganalytics.ingest_position'::regclass and not granted"))
         numbers = [pusher.begin(push_of(collector, n)) for n in (4, 2, 3)]
+        assert "error" in pusher.send({})  # answered at once: those before it are in the queue
         blocker.close()
         answers = [pusher.wait(number) for number in first + numbers]
     assert not any(answer["duplicate"] for answer in answers)
@@ -404,6 +405,8 @@ def test_the_store_killed_under_load_loses_nothing_and_repeats_nothing():
             kills = {200, 500, 800}
             acknowledged = 0
             while any(n < count for n in done.values()):
+                if acknowledged in kills:
+                    server.pause()  # so that nothing of what begins now is written before the kill
                 for collector in collectors:
                     if collector not in flying and done[collector] < count:
                         flying[collector] = pusher.begin(push_of(collector, done[collector] + 1))
@@ -525,13 +528,12 @@ def test_the_newest_metrics_of_a_collector_come_at_once_from_months_of_data(serv
               "from generate_series(now() - interval '89 days', now() - interval '1 hour', interval '10 minutes') t, "
               "generate_series(1000, 1003) s, pganalytics.collectors c, pganalytics.families f where f.family like 'pg_stat_%'")
     store.sql("analyze pganalytics.reading")
-    times = []
-    for _ in range(3):
-        for condition in ("collector_id = %s", "%s is not null"):
-            plan = store.one(f"explain (analyze, format json) select * from metrics where {condition} "
-                             "order by timestamp desc limit 10", collector)
-            times.append(plan[0]["Planning Time"] + plan[0]["Execution Time"])
-    assert max(times[2:]) < 100, times  # the first ones fill caches
+    pages = store.one("select sum(relpages) from pg_class where relname like 'p%%_reading' and relkind = 'r'")
+    for condition in ("collector_id = %s", "%s is not null"):
+        plan = store.one(f"explain (analyze, buffers, format json) select * from metrics where {condition} "
+                         "order by timestamp desc limit 10", collector)[0]["Plan"]
+        read = plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]
+        assert read < pages / 5, (read, pages)
     rows = store.sql("select metric_name, labels, value from metrics where collector_id = %s order by timestamp desc limit 3",
                      collector)
     assert sorted(rows[:2], key=lambda row: row[2]) == [("pg_stat_database.xact_commit", {"datname": "app"}, 5.0),

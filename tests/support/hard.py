@@ -59,5 +59,13 @@ def no_negative(collector):
     return True
 
 
+def most_tries(seconds):
+    """How often one connection is tried in so many seconds at most: pauses of 1, 2, 4 s and so on, of which half is sure."""
+    tries, pause = 1, 0.5
+    while seconds >= pause:
+        tries, seconds, pause = tries + 1, seconds - pause, min(2 * pause, 30)
+    return tries
+
+
 def server_rows(batches):
     return [b["servers"][0] for b in batches]

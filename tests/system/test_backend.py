@@ -8,6 +8,7 @@ import time
 import requests
 
 from stack import Api, Backend, eventually, program
+from wait import patience
 
 
 def run(*arguments, **environment):
@@ -93,7 +94,7 @@ def test_sighup_takes_a_new_certificate_and_log_level(tmp_path):
         kept.write_text(cert.read_text())
 
         def ask(client, ca):
-            return client.get(f"{backend.url}/api/v1/health", verify=str(ca), timeout=5).status_code == 200
+            return client.get(f"{backend.url}/api/v1/health", verify=str(ca), timeout=30).status_code == 200
 
         eventually(lambda: ask(requests, kept), 60, "the backend is not ready")
         old = requests.Session()
@@ -110,8 +111,9 @@ def test_sighup_takes_a_new_certificate_and_log_level(tmp_path):
         eventually(lambda: ask(requests, cert), what="the new certificate is not shown")
         assert ask(old, kept)  # on its old connection
         eventually(lambda: backend.log_lines("debug"), what="the log level did not change")
-        warned = [line for line in backend.log_lines("warn") if line["message"] == "some settings need a restart"]
-        assert warned and warned[0]["keys"] == "WORKERS"
+        warned = eventually(lambda: [line for line in backend.log_lines("warn")
+                                     if line["message"] == "some settings need a restart"])
+        assert warned[0]["keys"] == "WORKERS"
         backend.stop()
         backend.check_log()
     finally:
@@ -129,7 +131,7 @@ def test_it_waits_for_a_store_that_comes_later_and_leaves_when_told():
                        what="it does not say that the store is away")
             begin = time.monotonic()
             backend.stop()
-            assert time.monotonic() - begin < 10
+            assert time.monotonic() - begin < patience(10)
             backend.check_log()
         finally:
             backend.remove()
@@ -141,11 +143,11 @@ def test_it_stops_with_connections_open_and_starts_again_with_the_same_secrets()
         backend.start()
         session = requests.Session()
         session.trust_env, session.verify = False, str(backend.ca)
-        assert session.get(f"{backend.url}/api/v1/health", timeout=5).status_code == 200
+        assert session.get(f"{backend.url}/api/v1/health", timeout=30).status_code == 200
         backend.stop()  # with a connection kept open: it must not hold up the end
         assert backend.log_lines()[-1]["message"] == "stopped"
         backend.start()  # the same directory again, with the same secrets and CA
-        assert session.get(f"{backend.url}/api/v1/health", timeout=5).status_code == 200
+        assert session.get(f"{backend.url}/api/v1/health", timeout=30).status_code == 200
         backend.api()
         backend.stop()
         backend.check_log()

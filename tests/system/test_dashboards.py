@@ -52,7 +52,7 @@ def test_query(store, sql):
     connection, server_id = store
     with connection.cursor() as cursor:
         cursor.execute("set role grafana_user")
-        cursor.execute("set statement_timeout = '10s'")
+        cursor.execute("set statement_timeout = '60s'")
         cursor.execute(expand(sql, server_id))
         names = [column.name for column in cursor.description]
         assert len(set(names)) == len(names)

@@ -10,6 +10,7 @@ import time
 from hard import fill, watched_server
 from lone import LoneCollector
 from stack import program
+from wait import eventually
 
 TICKS = 2880 if os.environ.get("PGA_LONG") else 360
 WARM = 120  # every family was read, keyframes and slow ones several times
@@ -48,6 +49,7 @@ def test_hours_of_ticks_leave_nothing_behind(tmp_path):
         collector = LoneCollector(tmp_path, {"main": server.dsn(user="monitor")}, interval=60)
         churn = Churn(server)
         seen = set()
+        eventually(lambda: churn.turns > 600, 60, "no load")  # from the first tick on statements push others out
         with open(tmp_path / "driver.log", "wb") as log:
             driver = subprocess.Popen([program("tick_driver"), collector.config, collector.state, str(TICKS)],
                                       stdout=subprocess.PIPE, stderr=log, text=True,

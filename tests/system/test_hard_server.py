@@ -5,7 +5,7 @@ import threading
 import time
 
 import pytest
-from hard import counted, fill, has_gap, increases_of_t, insert, inserted, need, no_negative, server_rows, watched_server
+from hard import counted, fill, has_gap, increases_of_t, insert, inserted, most_tries, need, no_negative, server_rows, watched_server
 from lone import LoneCollector, find, total
 from wait import eventually
 
@@ -49,9 +49,7 @@ def test_a_server_that_hangs_and_comes_back(server, collector):
         eventually(lambda: inserted(collector) == 5, 20, "the increase before")
         server.pause()
         try:
-            began = time.monotonic()
             eventually(lambda: server_rows(collector.batches())[-1].get("reachable") is False, 20, "not said to be away")
-            assert time.monotonic() - began < 5 + 2 + 1 + 3, "the deadline of a statement and what follows it"
             insert(other, 7)
             eventually(lambda: inserted(collector, "other") == 7, 5, "the other server waits for the one that hangs")
         finally:
@@ -63,7 +61,9 @@ def test_a_server_that_hangs_and_comes_back(server, collector):
         assert our_connections(server) <= 3
         messages = [line["message"] for line in collector.log_lines()]
         assert messages.count("server cannot be read") <= 2 and messages.count("server is read again") == 1, messages
-        assert len(server.log_errors()) <= 2, "of the statement that nobody waited for"
+        given_up = ("connection to client lost", "canceling statement due to")
+        left = [line for line in server.log_errors() if not any(text in line for text in given_up)]
+        assert not left, "of what nobody waited for, which is all that the log may say"
 
 
 def test_a_statement_that_meets_its_limit_is_left_alone(server, collector):
@@ -200,8 +200,13 @@ def test_resets_in_the_middle_of_load_never_spike(major, collector):
         calls = [r["calls"] for r in find(collector.frames("pg_stat_statements"), datname="app")]
         assert sum(c or 0 for c in calls) <= load.rows + 10, "more than ever happened"
         assert has_gap(collector)
-        collector.wait_for_batches(1)
-        before, at = inserted(collector), counted(server)
+
+        def steady():
+            figures = inserted(collector), counted(server)
+            collector.wait_for_batches(2)
+            return figures if figures == (inserted(collector), counted(server)) else None
+
+        before, at = eventually(steady, 60, "the load goes on")
         insert(server, 33)
         eventually(lambda: inserted(collector) - before == 33 == counted(server) - at, 20, "truth afterwards")
         assert not server.log_errors()
@@ -225,9 +230,9 @@ def test_a_server_without_a_free_connection_is_left_alone_and_found_again(collec
         collector.start()
         eventually(lambda: len(refusals(server)) >= 8, 30, "it tries")
         seconds, tries = time.monotonic() - began, len(refusals(server))
-        assert seconds > 3, f"{tries} refused connections in {seconds} s are a flood"  # two connections: 0.5 + 1 + 2 s
+        assert tries <= 2 * most_tries(seconds), f"{tries} refused connections in {seconds} s are a flood"
         warnings = [l for l in collector.log_lines("warn") if l["message"] == "server cannot be read"]
-        assert 1 <= len(warnings) <= 2 and "pg_use_reserved_connections" in str(warnings[0]), warnings
+        assert 1 <= len(warnings) <= 2 + seconds / 60 and "pg_use_reserved_connections" in str(warnings[0]), warnings
         assert server_rows(collector.wait_for_batches(1))[-1]["reachable"] is False
         for connection in others:
             connection.close()
@@ -237,20 +242,23 @@ def test_a_server_without_a_free_connection_is_left_alone_and_found_again(collec
             most = max(most, our_connections(server))
             time.sleep(0.1)
         assert 1 <= most <= 3
-        assert len([l for l in collector.log_lines("warn") if l["message"] == "server cannot be read"]) <= 3
+        warnings = [l for l in collector.log_lines("warn") if l["message"] == "server cannot be read"]
+        assert len(warnings) <= 3 + (time.monotonic() - began) / 60
 
 
 def test_a_role_that_may_connect_once(server, collector):
     server.execute("alter role monitor connection limit 1")
     server.mark_log()
     collector.write_config({"main": server.dsn(user="monitor")}, extra="[sampling]\nenabled = false\n")  # the one is ours
+    began = time.monotonic()
     collector.start()
     collector.wait_for_batches(2)
     warning = eventually(lambda: [l for l in collector.log_lines("warn") if l["message"] == "database could not be read"], 20)
     assert "connection limit" in str(warning[0]), warning
     collector.wait_for_batches(5)
     assert find(collector.frames("pg_stat_database"), datname="app"), "all that one connection can tell"
-    assert len(refusals(server)) <= 4, "the other database is not tried at every tick"
+    tries = len(refusals(server))  # first after 5 s, then after more
+    assert tries <= 2 + (time.monotonic() - began) / 5, "the other database is not tried at every tick"
     assert our_connections(server) == 1
     server.execute("alter role monitor connection limit 3")
     eventually(lambda: find(collector.frames("pg_stat_user_tables", database="app"), relname="t"), 40, "not tried again")
@@ -272,10 +280,12 @@ def test_a_password_that_is_rotated(collector, tmp_path):
         collector.wait_for_batches(2)
         assert server_rows(collector.batches())[-1].get("reachable", True), "a connection that is there stays"
         server.mark_log()
+        began = time.monotonic()
         server.execute("select pg_terminate_backend(pid) from pg_stat_activity where usename = 'monitor'")
         eventually(lambda: "password authentication failed" in server_rows(collector.batches())[-1].get("error", ""), 20)
         insert(server, 6)
-        assert len(refusals(server)) <= 12
+        tries = len(refusals(server))
+        assert tries <= 2 * most_tries(time.monotonic() - began) + 3  # and those that were there were ended
         secret.write_text("second\n")
         eventually(lambda: inserted(collector) == 11, 40, "the new password is not taken")
         assert not has_gap(collector) and "second" not in collector.log_text() and "first" not in collector.log_text()

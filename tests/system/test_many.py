@@ -28,8 +28,8 @@ def test_sixty_servers_are_read_and_sent(backend, pair):
     with collector:
         api = backend.api()
         eventually(lambda: sum(row["reachable"] for row in api.servers().values()) == TARGETS, 60)
-        connected = [line["time"] for line in collector.log_lines() if line["message"] == "connected"]
-        seconds = [float(time[14:16]) * 60 + float(time[17:26]) for time in connected]
+        connected = {line["server"]: line["time"] for line in reversed(collector.log_lines()) if line["message"] == "connected"}
+        seconds = [float(time[14:16]) * 60 + float(time[17:26]) for time in connected.values()]
         assert len(connected) == TARGETS
         assert (max(seconds) - min(seconds)) % 3600 > 2, "all at once"
         found = pathlib.Path(f"/proc/{collector.process.pid}/limits").read_text()

@@ -152,12 +152,12 @@ def test_taken_up_without_a_restart_and_every_increase_once(backend, monitored, 
                                         '[metrics.family.pg_locks]\nenabled = false\n', ""], start=1):
             assert put(api, collector, text).status_code == 200
             wait_applied(api, collector, version)
+        eventually(lambda: monitored.value("select count(*) from counted") > 100, what="the writer is stuck")
     finally:
         done.set()
         writer.join()
     inserted = monitored.value("select count(*) from counted")
-    assert inserted > 100
-    eventually(lambda: api.increase(sid, metric, labels=labels) >= inserted, 15, "increases are missing")
+    eventually(lambda: api.increase(sid, metric, labels=labels) >= inserted, 30, "increases are missing")
     assert api.increase(sid, metric, labels=labels) == inserted
     assert collector.is_alive() and not collector.log_lines("error"), collector.log_tail()
 
@@ -224,8 +224,13 @@ def test_the_last_good_one_while_the_backend_is_away(backend, monitored, registe
         registered.stop()
 
         registered.config.write_text(text.replace(backend.url, "https://127.0.0.1:1"))
+        everything = spool_of(registered)
+        left = len(everything())  # what it could not send before it was stopped
+
+        def dump():
+            return everything()[left:]
+
         registered.start()
-        dump = spool_of(registered)
         eventually(lambda: len(dump()) >= 2, 30, "no batches")
         registered.process.send_signal(signal.SIGHUP)
         eventually(lambda: any("read anew" in one["message"] for one in registered.log_lines()), 30)
@@ -382,9 +387,14 @@ def test_a_family_cannot_wait_nor_write_nor_harm(backend, monitored, collector):
         wait_applied(api, collector, 1, seconds=60)
         before = api.increase(sid, "pg_stat_database.xact_commit")
         eventually(lambda: api.increase(sid, "pg_stat_database.xact_commit") > before, 60, "nothing else is read")
-        said = eventually(lambda: {line["family"]: line["error"]["message"] for line in collector.log_lines("warn")
-                                   if line["message"] == "metric family could not be read"}, 30)
-        assert {"sleeper", "waiter", "wrong"} <= set(said), said
+
+        def complaints():
+            found = {line["family"]: line["error"]["message"] for line in collector.log_lines("warn")
+                     if line["message"] == "metric family could not be read"}
+            assert {"sleeper", "waiter", "wrong"} <= set(found), found
+            return found
+
+        said = eventually(complaints, 60)
         assert "statement timeout" in said["sleeper"] and "lock timeout" in said["waiter"], said
         cursor.execute("select count(*) from pg_stat_activity where usename = 'monitor' and state = 'active' "
                        "and clock_timestamp() - query_start > '16 s'")

@@ -10,7 +10,7 @@ from cryptography.x509.oid import NameOID
 from stack import Backend, Collector
 from wait import eventually
 
-LIFETIME = 12
+LIFETIME = 24
 
 
 @pytest.fixture(scope="module")

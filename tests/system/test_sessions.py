@@ -10,6 +10,7 @@ import pytest
 import requests
 
 from stack import Backend
+from wait import eventually
 
 
 @pytest.fixture(scope="module", name="backend")
@@ -98,10 +99,11 @@ def test_a_logout_ends_what_a_refresh_makes_meanwhile(backend):
             returning chain_id""", (token,))
         (chain,) = cursor.fetchone()
         with psycopg2.connect(backend.store_dsn()) as other, other.cursor() as watch:
-            while True:
+            def waits():
                 watch.execute("select count(*) from pg_stat_activity where wait_event_type = 'Lock'")
-                if watch.fetchone()[0]:
-                    break
+                return watch.fetchone()[0]
+
+            eventually(waits, what="the logout does not wait for the user's row")
         store.commit()
         assert logout.result().status_code == 204
         cursor.execute("select count(*) from pganalytics.sessions where chain_id = %s and revoked_at is null", (chain,))

@@ -66,7 +66,7 @@ def test_all_is_well(collector, monitored):
     server = found["servers"][0]
     assert server["families"]["read"] > 20 and server["families"]["failing"] == 0
     assert server["cost"]["sql_ms_per_reading"] > 0 and server["cost"]["dearest"]
-    assert abs(found["time"] - server["last_reading"]) < 10e6
+    assert abs(found["time"] - server["last_reading"]) < 60e6
     assert found["collector_id"] == collector.id
     assert 360 < (found["credentials"]["certificate_ends"] - found["time"]) / 86400e6 < 366
     assert found["process"]["pid"] == collector.process.pid and found["process"]["resident_bytes"] > 1e6
@@ -123,10 +123,15 @@ def test_the_watchdog_is_fed_until_a_thread_is_stuck(registered, manager, monito
     eventually(lambda: manager.count("READY=1") == 1)
     eventually(lambda: manager.count("WATCHDOG=1") >= 3)
     eventually(lambda: manager.count("STATUS=1 of 1 servers reachable, 0 batches waiting") > 0)
+
+    def stuck():
+        return sum("stuck" in line["message"] for line in registered.log_lines("error"))
+
+    before = stuck()
     pipes = [registered.state / "servers" / "main" / f"baseline-{n}.tmp" for n in range(2)]
     for path in pipes:
         os.mkfifo(path)  # who opens it for writing waits for a reader
-    eventually(lambda: any("stuck" in line["message"] for line in registered.log_lines("error")), 30)
+    eventually(lambda: stuck() > before, 30)
     manager.read()
     heard = manager.count("WATCHDOG=1")
     eventually(lambda: "problem: server main: its thread is stuck" in ask(registered).stdout)

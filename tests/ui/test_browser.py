@@ -37,7 +37,7 @@ def test_the_pages_in_a_browser():
                 eventually(lambda: enough_to_see(backend.api()), 90, "no readings to show")
                 environment = {**os.environ, "API_URL": backend.url, "API_USER": "admin", "API_PASSWORD": backend.password}
                 run = subprocess.run(["node", "--test", "e2e/"], cwd=ROOT / "frontend", env=environment, text=True,
-                                     capture_output=True, timeout=240, check=False)
+                                     capture_output=True, timeout=900, check=False)
             finally:
                 done.set()
                 worker.join()
