@@ -96,7 +96,7 @@ def test_a_queue_of_exclusive_locks(major, tmp_path):
         assert watch.looks > 10
         assert watch.blocked == 0, "one of ours stood in somebody's way"
         # Without lock_timeout it would be until the statement's limit of five seconds.
-    assert watch.longest < 3, f"one of ours waited {watch.longest} s for a lock"
+        assert watch.longest < 3, f"one of ours waited {watch.longest} s for a lock"
         assert not server.log_errors()
         assert not [l for l in collector.log_lines("warn") if "metric family" in l["message"]]
         collector.check_log()
