@@ -72,7 +72,7 @@ def test_five_thousand_tables_and_long_texts(server, tmp_path):
     collector.start()
     try:
         collector.wait_for_batches(2)
-        first = collector.frames("pg_stat_user_tables", database="app")[0]
+        first = eventually(lambda: collector.frames("pg_stat_user_tables", database="app"), 60)[0]
         assert first["keyframe"] and len(first["rows"]) <= TABLES + 1
         connection = server.connect("app")
         with connection.cursor() as cursor:

@@ -39,13 +39,21 @@ class Watched:
     def server_id(self):
         return self.api.servers()[self.name]["id"]
 
-    def rows(self, family):
-        """The newest row of each series."""
+    def select(self, sql):
+        """Its first parameter is the server."""
         with psycopg2.connect(self.backend.store_dsn()) as store:
             with store.cursor(cursor_factory=psycopg2.extras.RealDictCursor) as cursor:
-                cursor.execute(f"select distinct on (v.series_id) v.* from metric_view.{family} v where server_id = %s"
-                               " order by v.series_id, v.time desc", (self.server_id,))
+                cursor.execute(sql, (self.server_id,))
                 return [dict(row) for row in cursor.fetchall()]
+
+    def rows(self, family):
+        """The newest row of each series."""
+        return self.select(f"select distinct on (v.series_id) v.* from metric_view.{family} v where server_id = %s"
+                           " order by v.series_id, v.time desc")
+
+    def stored(self, family, condition):
+        """All rows of any time: a state that passes may have passed between two looks."""
+        return self.select(f"select * from metric_view.{family} where server_id = %s and {condition}")
 
     def row(self, family, **labels):
         found = [row for row in self.rows(family) if all(row[k] == v for k, v in labels.items())]
@@ -125,7 +133,7 @@ def test_counters_of_a_pooler_are_the_work_done(backend, served):
         pooler.start()
         work(pooler, 100)
         watched.collector.process.send_signal(signal.SIGCONT)
-        watched.sees("pgbouncer_state", lambda row: row["up"] == 0 and row["error"], "the loss is not noticed")
+        eventually(lambda: watched.stored("pgbouncer_state", "up = 0 and error is not null"), what="the loss is not noticed")
         watched.sees("pgbouncer_state", lambda row: row["up"] == 1, "it is not read again")
         settle()
         again = counted()
