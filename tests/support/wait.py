@@ -12,6 +12,8 @@ NOT_YET = (AssertionError, StopIteration, OSError, requests.RequestException, ps
 # measures nothing, and a long one costs nothing.
 SLOWNESS = 5
 
+REST_LEAST, REST_MOST = 0.05, 0.5  # seconds between two looks
+
 
 def patience(seconds):
     """The deadline for what takes an idle machine @seconds at most."""
@@ -20,14 +22,17 @@ def patience(seconds):
 
 def eventually(check, seconds=30, what="it never became true"):
     """Calls @check until it gives something true, and returns that. Exceptions of a start-up count as not yet. @seconds:
-    the most that an idle machine needs."""
+    the most that an idle machine needs. Between looks it rests twice as long as one takes, so that looking at much does
+    not keep from their work those who are looked at."""
     deadline = time.monotonic() + patience(seconds)
     while True:
+        began = time.monotonic()
         try:
             result = problem = check()
             if result:
                 return result
         except NOT_YET as error:
             problem = error
-        assert time.monotonic() < deadline, f"{what}: {problem!r}"
-        time.sleep(0.05)
+        now = time.monotonic()
+        assert now < deadline, f"{what}: {problem!r}"
+        time.sleep(min(max(REST_LEAST, 2 * (now - began)), REST_MOST))
