@@ -333,7 +333,7 @@ static void ends_connections_that_drip(void **state UNUSED)
         {GET("/who") "GE", "pganalytics_http_timeouts_total{phase=\"idle\"}"},
     };
     const HttpListenerOptions options = {
-        .idle_timeout = 300 * USEC_PER_MSEC, .head_timeout = 300 * USEC_PER_MSEC, .body_timeout = 300 * USEC_PER_MSEC};
+        .idle_timeout = USEC_PER_SEC, .head_timeout = USEC_PER_SEC, .body_timeout = USEC_PER_SEC};
     for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
         TestServer s;
         test_server_start(&s, &options);

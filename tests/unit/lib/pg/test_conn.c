@@ -25,7 +25,7 @@ static void silent_statement_ends_at_its_deadline(void **state)
     Err err = ERR_INIT;
     Usec started = clock_monotonic();
     assert_true(pg_conn_command(c, "begin", 100 * USEC_PER_MSEC, &err) < 0);
-    assert_in_range(clock_monotonic() - started, 100 * USEC_PER_MSEC, 2000 * USEC_PER_MSEC);
+    assert_in_range(clock_monotonic() - started, 100 * USEC_PER_MSEC, 40 * USEC_PER_SEC);
     assert_err(&err, ERR_TIMEOUT, "within 100 ms");
     assert_false(pg_conn_usable(c));
     assert_true(pg_conn_command(c, "begin", 100 * USEC_PER_MSEC, &err) < 0);
