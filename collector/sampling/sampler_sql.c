@@ -39,8 +39,8 @@ void sampler_sql_make(SamplerSql *s)
     buf_printf(&s->transactions,
                "select a.pid, a.datname, a.usename, a.application_name, a.backend_type, a.state, host(a.client_addr),"
                " case when a.wait_event_type is null and a.state = 'active' then 'CPU' else a.wait_event_type end,"
-               " a.wait_event, %s, extract(epoch from clock_timestamp() - a.xact_start)::float8,"
-               " extract(epoch from clock_timestamp() - a.state_change)::float8, age(a.backend_xmin)::int8,"
+               " a.wait_event, %s, date_part('epoch', clock_timestamp() - a.xact_start)::float8,"
+               " date_part('epoch', clock_timestamp() - a.state_change)::float8, age(a.backend_xmin)::int8,"
                " left(a.query, %d) from pg_stat_activity a"
                " where a.xact_start is not null and a.backend_type <> 'parallel worker' and " NOT_OURS
                " and (a.xact_start < clock_timestamp() - $1::float8 * interval '1 second'"
@@ -54,8 +54,8 @@ void sampler_sql_make(SamplerSql *s)
                " where a.wait_event_type = 'Lock' order by a.query_start, a.pid limit %d"
                "), involved as (select pid from waiting union select unnest(blockers) from waiting)"
                " select i.pid, w.blockers, a.datname, a.usename, a.application_name, a.state, %s, left(a.query, %d),"
-               " extract(epoch from clock_timestamp() - a.xact_start)::float8,"
-               " extract(epoch from clock_timestamp() - a.state_change)::float8, l.locktype, l.mode,"
+               " date_part('epoch', clock_timestamp() - a.xact_start)::float8,"
+               " date_part('epoch', clock_timestamp() - a.state_change)::float8, l.locktype, l.mode,"
                " coalesce(n.nspname || '.' || c.relname, l.relation::text),"
                " %s from involved i left join waiting w on w.pid = i.pid"
                " left join pg_stat_activity a on a.pid = i.pid"
@@ -64,7 +64,7 @@ void sampler_sql_make(SamplerSql *s)
                "select d.oid from pg_database d where d.datname = current_database()))"
                " left join pg_namespace n on n.oid = c.relnamespace",
                SAMPLER_WAITING_MAX, queryid, SAMPLER_QUERY_CHARACTERS,
-               s->has_waitstart ? "extract(epoch from clock_timestamp() - l.waitstart)::float8" : "null::float8");
+               s->has_waitstart ? "date_part('epoch', clock_timestamp() - l.waitstart)::float8" : "null::float8");
 }
 
 int sampler_sql_look(SamplerSql *s, PgConn *conn, Usec timeout, Err *reterr)

@@ -284,7 +284,7 @@ static bool append_source(const Resolver *r, Buf *out, const FamilyColumn *c)
 static const char *cast_before(const char *cast)
 {
     if (strcmp(cast, "epoch") == 0 || strcmp(cast, "epoch_ms") == 0 || strcmp(cast, "ms") == 0)
-        return "extract(epoch from ";
+        return "date_part('epoch', "; /* extract() is numeric from 14 on, and slow to cast */
     return "";
 }
 

@@ -85,8 +85,8 @@ static const Case cases[] = {
      "from v",
      NULL},
     {"casts", FROM_V GAUGE("a", "cast = \"epoch\"") GAUGE("b", "cast = \"ms\"") COUNTER("c", "cast = \"lsn\""), V_ABC,
-     "select (extract(epoch from (\"a\")))::float8 as \"a\",\n"
-     "       (extract(epoch from (\"b\")) * 1000)::float8 as \"b\",\n"
+     "select (date_part('epoch', (\"a\")))::float8 as \"a\",\n"
+     "       (date_part('epoch', (\"b\")) * 1000)::float8 as \"b\",\n"
      "       ((\"c\") - '0/0'::pg_lsn)::int8 as \"c\"\n  from v",
      NULL},
     {"bool becomes a number", FROM_V GAUGE("a", "cast = \"bool\"\ntype = \"int8\""), V_ABC,
