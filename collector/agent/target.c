@@ -2,8 +2,8 @@
 /*
  * See target.h. The thread sleeps on a condition with the monotonic time of what is due next: nothing is polled.
  *
- * Order of a flush: spool_prepare, baseline_write, spool_append, delta_commit. When any step before the last one fails
- * the readings are forgotten, and the next tick's increases reach back to the last batch that was kept.
+ * Order of a flush: spool_prepare, baseline_log_write, spool_append, delta_commit. When any step before the last one
+ * fails the readings are forgotten, and the next tick's increases reach back to the last batch that was kept.
  */
 #include "collector/agent/target.h"
 
@@ -20,7 +20,7 @@
 #include "collector/server/schedule.h"
 #include "collector/server/session.h"
 #include "collector/sources/source.h"
-#include "collector/spool/baseline.h"
+#include "collector/spool/baseline_log.h"
 #include "collector/spool/batch.h"
 #include "lib/base/memory.h"
 #include "lib/base/random.h"
@@ -63,6 +63,7 @@ struct Target {
     char *changes_directory;
     char *texts_path;
     Delta *delta;
+    BaselineLog *baselines;
     Changes *changes;         /* NULL: the family change_event is switched off */
     uint64_t changes_written; /* number of the last file of what they remember, of the last baseline */
     Texts *texts;
@@ -105,16 +106,21 @@ static Slice take_changes_number(Target *t, Slice bytes)
     return slice_skip(bytes, 8);
 }
 
-static int load_baseline(Target *t, Err *reterr)
+static int load_part(void *arg, Slice content, bool whole, Err *reterr)
 {
-    _cleanup_buf_ Buf packed = BUF_INIT, bytes = BUF_INIT;
-    int r = baseline_read(t->directory, spool_id(t->spool), spool_last_sequence(t->spool), &packed, reterr);
-    if (r != BASELINE_OK)
-        return r;
-    r = wire_decompress(WIRE_ZSTD, buf_slice(&packed), BASELINE_MAX, &bytes, reterr);
+    Target *t = arg;
+    _cleanup_buf_ Buf bytes = BUF_INIT;
+    int r = wire_decompress(WIRE_ZSTD, content, BASELINE_MAX, &bytes, reterr);
     if (r < 0)
         return err_trace(r);
-    return err_trace(delta_load(t->delta, take_changes_number(t, buf_slice(&bytes)), reterr));
+    Slice readings = take_changes_number(t, buf_slice(&bytes));
+    return err_trace(whole ? delta_load(t->delta, readings, reterr) : delta_load_staged(t->delta, readings, reterr));
+}
+
+static int load_baseline(Target *t, Err *reterr)
+{
+    return err_trace(
+        baseline_log_read(t->baselines, spool_id(t->spool), spool_last_sequence(t->spool), load_part, t, reterr));
 }
 
 /* What the changes remember; without it the next look is a first one. */
@@ -205,11 +211,14 @@ static int write_baseline(Target *t, uint64_t sequence, Err *reterr)
 {
     _cleanup_buf_ Buf bytes = BUF_INIT, packed = BUF_INIT;
     put_changes_number(t, &bytes);
-    delta_save(t->delta, &bytes);
+    if (baseline_log_wants_whole(t->baselines))
+        delta_save(t->delta, &bytes);
+    else
+        delta_save_staged(t->delta, &bytes);
     int r = wire_compress_quickly(buf_slice(&bytes), &packed, reterr);
     if (r < 0)
         return err_trace(r);
-    return err_trace(baseline_write(t->directory, spool_id(t->spool), sequence, buf_slice(&packed), reterr));
+    return err_trace(baseline_log_write(t->baselines, spool_id(t->spool), sequence, buf_slice(&packed), reterr));
 }
 
 static int append_batch(Target *t, Err *reterr)
@@ -239,7 +248,9 @@ static int append_batch(Target *t, Err *reterr)
         r = write_baseline(t, sequence, reterr);
     if (r >= 0)
         r = spool_append(t->spool, WIRE_ZSTD, buf_slice(&packed), head.sent_at, reterr);
-    if (r < 0)
+    if (r >= 0)
+        baseline_log_kept(t->baselines);
+    else
         t->changes_written = changes_before; /* the last batch's baseline names that one: it must not be overwritten */
     return err_trace(r);
 }
@@ -538,6 +549,7 @@ static Target *free_target(Target *t)
     inbox_free(t->inbox);
     family_costs_free(t->costs);
     delta_free(t->delta);
+    baseline_log_free(t->baselines);
     changes_free(t->changes);
     texts_free(t->texts);
     buf_done(&t->status);
@@ -587,6 +599,7 @@ int target_start(Target **ret, const TargetOptions *options, Err *reterr)
     t->texts_path = format_path(t->directory, "texts");
     t->changes_directory = format_path(t->directory, "changes");
     t->delta = delta_new();
+    t->baselines = baseline_log_new(t->directory);
     const Family *event = catalog_find(settings_get(t->settings)->catalog, SLICE_LIT("change_event"));
     if (event && settings_family(settings_get(t->settings), event, &(Usec){0}))
         t->changes = changes_new(event, 0);

@@ -27,6 +27,7 @@
 #include "lib/base/memory.h"
 
 static const char MAGIC[] = "pgad1";
+static const char STAGED_MAGIC[] = "pgai1";
 enum { SERIES_MAX = 65536 };
 
 typedef struct Series {
@@ -364,11 +365,38 @@ void delta_save(const Delta *d, Buf *out)
     }
 }
 
+/* How a staged reading is told: as what changed where that is possible. */
+typedef enum Told { TOLD_WHOLE, TOLD_CHANGES } Told;
+
+void delta_save_staged(const Delta *d, Buf *out)
+{
+    buf_append(out, SLICE_LIT(STAGED_MAGIC));
+    Slice key;
+    void *value;
+    for (size_t at = 0; map_next(d->series, &at, &key, &value);) {
+        const Series *s = value;
+        if (!s->staged)
+            continue;
+        Told told = s->committed && generation_can_follow(s->staged, s->committed) ? TOLD_CHANGES : TOLD_WHOLE;
+        generation_put_string(out, key);
+        buf_append_u8(out, told);
+        if (told == TOLD_CHANGES)
+            generation_save_changes(s->staged, s->committed, out);
+        else
+            generation_save(s->staged, out);
+    }
+}
+
+static int damaged(Err *reterr)
+{
+    return err_set(reterr, ERR_CORRUPT, "the saved baseline is damaged");
+}
+
 static int load_series(Delta *d, Slice *bytes, Err *reterr)
 {
     Slice key;
     if (!generation_get_string(bytes, &key) || map_has(d->series, key) || map_len(d->series) >= SERIES_MAX)
-        return err_set(reterr, ERR_CORRUPT, "the saved baseline is damaged");
+        return damaged(reterr);
     Generation *g = NULL;
     int r = generation_load(&g, bytes, reterr);
     if (r < 0)
@@ -377,18 +405,49 @@ static int load_series(Delta *d, Slice *bytes, Err *reterr)
     return 0;
 }
 
+static int load_staged_series(Delta *d, Slice *bytes, Err *reterr)
+{
+    Slice key;
+    if (!generation_get_string(bytes, &key) || bytes->len == 0)
+        return damaged(reterr);
+    Told told = (uint8_t)bytes->ptr[0] == TOLD_CHANGES ? TOLD_CHANGES : TOLD_WHOLE;
+    *bytes = slice_skip(*bytes, 1);
+    Series *s = map_get(d->series, key);
+    if (s ? s->staged != NULL : map_len(d->series) >= SERIES_MAX)
+        return damaged(reterr);
+    if (told == TOLD_CHANGES && (!s || !s->committed))
+        return damaged(reterr);
+    Generation *g = NULL;
+    int r = told == TOLD_CHANGES ? generation_load_changes(&g, s->committed, bytes, reterr)
+                                 : generation_load(&g, bytes, reterr);
+    if (r < 0)
+        return r;
+    (s ? s : make_series(d, key))->staged = g;
+    return 0;
+}
+
+/* Everything or nothing is left of what @load_one makes of @bytes. */
+static int load_all(Delta *d, Slice magic, Slice bytes, int (*load_one)(Delta *, Slice *, Err *), Err *reterr)
+{
+    int r = slice_starts_with(bytes, magic) ? 0 : err_set(reterr, ERR_CORRUPT, "the saved baseline is not one");
+    bytes = slice_skip(bytes, magic.len);
+    while (r == 0 && bytes.len > 0)
+        r = load_one(d, &bytes, reterr);
+    if (r < 0)
+        map_clear(d->series);
+    return err_trace(r);
+}
+
 int delta_load(Delta *d, Slice bytes, Err *reterr)
 {
     map_clear(d->series);
-    if (!slice_starts_with(bytes, SLICE_LIT(MAGIC)))
-        return err_set(reterr, ERR_CORRUPT, "the saved baseline is not one");
-    bytes = slice_skip(bytes, sizeof(MAGIC) - 1);
-    while (bytes.len > 0) {
-        int r = load_series(d, &bytes, reterr);
-        if (r < 0) {
-            map_clear(d->series);
-            return err_trace(r);
-        }
-    }
-    return 0;
+    return err_trace(load_all(d, SLICE_LIT(MAGIC), bytes, load_series, reterr));
+}
+
+int delta_load_staged(Delta *d, Slice bytes, Err *reterr)
+{
+    int r = load_all(d, SLICE_LIT(STAGED_MAGIC), bytes, load_staged_series, reterr);
+    if (r == 0)
+        delta_commit(d);
+    return err_trace(r);
 }

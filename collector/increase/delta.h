@@ -35,3 +35,6 @@ void delta_expire(Delta *d, Usec wall);
 /* The baseline, staged readings included, as bytes and back. Damaged bytes: ERR_CORRUPT, and @d is empty. */
 void delta_save(const Delta *d, Buf *out);
 int delta_load(Delta *d, Slice bytes, Err *reterr) MUST_CHECK;
+/* Only what is staged, as the difference from what it replaces; and back, into the baseline that stood before it. */
+void delta_save_staged(const Delta *d, Buf *out);
+int delta_load_staged(Delta *d, Slice bytes, Err *reterr) MUST_CHECK;

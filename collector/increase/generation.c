@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * Compact readings: building (key, sort, merge rows of one key), and bytes on disk. See generation.h.
+ * Compact readings: building (key, sort, merge rows of one key), and bytes on disk. See generation.h. A generation is
+ * two blocks of memory, its keys and all the rest: hundreds of them are made and dropped at every tick.
  *
  * Bytes of a generation: epoch, wall, column count, column names, row count, then row by row: key, row epoch (8 bytes),
  * and for each value a type byte and the value (integers zigzag LEB128, floats and hashes 8 bytes little-endian).
- * Invariants that generation_load() checks: keys strictly ascending, types known, every count covered by bytes.
+ * Bytes of a difference: epoch, wall, row count, then runs of rows that fared alike: four times the length plus what
+ * became of them, and for those that changed or are new what a row has above (without the key when it was there).
+ * Invariants that loading checks: keys strictly ascending, types known, every count covered by bytes.
  */
 #include "collector/increase/generation.h"
 
@@ -92,16 +95,44 @@ static bool get_fixed64(Slice *bytes, uint64_t *ret)
     return true;
 }
 
-static Generation *allocate(size_t column_count, size_t row_count)
+/* @name_bytes: of the epoch and the column names, each with its NUL. */
+static Generation *allocate(size_t column_count, size_t row_count, size_t name_bytes)
 {
-    Generation *g = mem_alloc(sizeof(*g));
+    size_t values = row_count * column_count;
+    size_t words = values + row_count; /* .bits, .row_epochs */
+    Generation *g = mem_alloc(sizeof(*g) + words * sizeof(uint64_t) + column_count * sizeof(char *) +
+                              row_count * sizeof(uint32_t) + values + name_bytes);
     g->column_count = column_count;
     g->row_count = row_count;
-    g->columns = mem_alloc_array(sizeof(*g->columns), column_count + 1);
-    g->key_ends = mem_alloc_array(sizeof(*g->key_ends), row_count + 1);
-    g->row_epochs = mem_alloc_array(sizeof(*g->row_epochs), row_count + 1);
-    g->types = mem_alloc_array(sizeof(*g->types), row_count * column_count + 1);
-    g->bits = mem_alloc_array(sizeof(*g->bits), row_count * column_count + 1);
+    g->bits = (uint64_t *)(g + 1);
+    g->row_epochs = g->bits + values;
+    g->columns = (const char **)(g->row_epochs + row_count);
+    g->key_ends = (uint32_t *)(g->columns + column_count);
+    g->types = (uint8_t *)(g->key_ends + row_count);
+    g->epoch = (const char *)g->types + values;
+    return g;
+}
+
+/* Copies @name behind the names that are there. *@at: where the next one goes. */
+static const char *put_name(char **at, Slice name)
+{
+    char *copy = *at;
+    memcpy(copy, name.ptr, name.len); /* the block is zeroed: its NUL is there */
+    *at += name.len + 1;
+    return copy;
+}
+
+/* With the names of epoch and columns, and room for the rows. */
+static Generation *allocate_named(Slice epoch, const Slice *names, size_t column_count, size_t row_count)
+{
+    size_t name_bytes = epoch.len + 1;
+    for (size_t i = 0; i < column_count; i++)
+        name_bytes += names[i].len + 1;
+    Generation *g = allocate(column_count, row_count, name_bytes);
+    char *at = (char *)g->types + row_count * column_count;
+    g->epoch = put_name(&at, epoch);
+    for (size_t i = 0; i < column_count; i++)
+        g->columns[i] = put_name(&at, names[i]);
     return g;
 }
 
@@ -109,15 +140,7 @@ Generation *generation_free(Generation *g)
 {
     if (!g)
         return NULL;
-    for (size_t i = 0; i < g->column_count; i++)
-        free(g->columns[i]);
-    free(g->columns);
-    free(g->epoch);
     buf_done(&g->keys);
-    free(g->key_ends);
-    free(g->row_epochs);
-    free(g->types);
-    free(g->bits);
     free(g);
     return NULL;
 }
@@ -219,15 +242,29 @@ static void add_value(Generation *g, size_t at, const Cell *cell)
 }
 
 /* Keys made of other labels cannot be compared: their names are part of the epoch. */
-static char *make_epoch(const Reading *reading)
+static void append_epoch(const Reading *reading, Buf *out)
 {
-    Buf epoch = BUF_INIT;
-    buf_append_cstr(&epoch, reading->epoch);
+    buf_append_cstr(out, reading->epoch);
     for (size_t i = 0; i < reading->label_count; i++) {
-        buf_append_char(&epoch, ' ');
-        buf_append_cstr(&epoch, reading->columns[i]->name);
+        buf_append_char(out, ' ');
+        buf_append_cstr(out, reading->columns[i]->name);
     }
-    return buf_take(&epoch);
+}
+
+/* Without rows yet. */
+static Generation *make_empty(const Reading *reading)
+{
+    Slice names[FAMILY_COLUMNS_MAX + 1];
+    size_t value_count = reading->column_count - reading->label_count;
+    assert(value_count <= ARRAY_LENGTH(names));
+    for (size_t i = 0; i < value_count; i++)
+        names[i] = slice_cstr(reading->columns[reading->label_count + i]->name);
+    _cleanup_buf_ Buf epoch = BUF_INIT;
+    append_epoch(reading, &epoch);
+    Generation *g = allocate_named(buf_slice(&epoch), names, value_count, reading->row_count);
+    g->wall = reading->wall;
+    g->monotonic = reading->monotonic;
+    return g;
 }
 
 Generation *generation_new(const Reading *reading, Arena *arena, size_t **ret_order)
@@ -238,13 +275,7 @@ Generation *generation_new(const Reading *reading, Arena *arena, size_t **ret_or
     size_t *order = arena_new_array(arena, size_t, reading->row_count + 1);
     size_t value_count = reading->column_count - reading->label_count;
 
-    Generation *g = allocate(value_count, reading->row_count);
-    g->epoch = make_epoch(reading);
-    g->wall = reading->wall;
-    g->monotonic = reading->monotonic;
-    for (size_t i = 0; i < value_count; i++)
-        g->columns[i] = mem_strdup(reading->columns[reading->label_count + i]->name);
-
+    Generation *g = make_empty(reading);
     buf_reserve(&g->keys, keys.len);
     size_t made = 0;
     for (size_t i = 0; i < reading->row_count; i++) {
@@ -285,11 +316,10 @@ static char *write_fixed64(char *at, uint64_t value)
     return at + sizeof(value);
 }
 
-/* All rows at every batch: written straight into room made before. */
-static void save_row(const Generation *g, size_t row, Buf *out)
+/* Written straight into room made before: there are many. */
+static void save_values(const Generation *g, size_t row, Buf *out)
 {
     enum { NUMBER_MAX = 10 };
-    generation_put_string(out, generation_key(g, row));
     buf_reserve(out, 8 + g->column_count * (1 + NUMBER_MAX));
     char *at = write_fixed64(out->ptr + out->len, g->row_epochs[row]);
     for (size_t i = row * g->column_count; i < (row + 1) * g->column_count; i++) {
@@ -311,8 +341,10 @@ void generation_save(const Generation *g, Buf *out)
     for (size_t i = 0; i < g->column_count; i++)
         generation_put_string(out, slice_cstr(g->columns[i]));
     generation_put_number(out, g->row_count);
-    for (size_t row = 0; row < g->row_count; row++)
-        save_row(g, row, out);
+    for (size_t row = 0; row < g->row_count; row++) {
+        generation_put_string(out, generation_key(g, row));
+        save_values(g, row, out);
+    }
 }
 
 static bool load_value(Generation *g, size_t at, Slice *bytes)
@@ -336,17 +368,22 @@ static bool load_value(Generation *g, size_t at, Slice *bytes)
     return true;
 }
 
-static bool load_row(Generation *g, size_t row, Slice *bytes)
+/* Rows come in ascending order of their keys. */
+static bool load_key(Generation *g, size_t row, Slice key)
 {
-    Slice key;
-    if (!generation_get_string(bytes, &key) || !get_fixed64(bytes, &g->row_epochs[row]))
-        return false;
     if (key.len > UINT32_MAX - g->keys.len)
         return false;
     if (row > 0 && slice_compare(generation_key(g, row - 1), key) >= 0)
         return false;
     buf_append(&g->keys, key);
     g->key_ends[row] = (uint32_t)g->keys.len;
+    return true;
+}
+
+static bool load_values(Generation *g, size_t row, Slice *bytes)
+{
+    if (!get_fixed64(bytes, &g->row_epochs[row]))
+        return false;
     for (size_t at = row * g->column_count; at < (row + 1) * g->column_count; at++) {
         if (!load_value(g, at, bytes))
             return false;
@@ -357,7 +394,8 @@ static bool load_row(Generation *g, size_t row, Slice *bytes)
 static bool load_rows(Generation *g, Slice *bytes)
 {
     for (size_t row = 0; row < g->row_count; row++) {
-        if (!load_row(g, row, bytes))
+        Slice key;
+        if (!generation_get_string(bytes, &key) || !load_key(g, row, key) || !load_values(g, row, bytes))
             return false;
     }
     return true;
@@ -383,13 +421,143 @@ int generation_load(Generation **ret, Slice *bytes, Err *reterr)
     if (!generation_get_number(bytes, &row_count) || row_count > bytes->len / (9 + column_count))
         return damaged(reterr);
 
-    Generation *g = allocate((size_t)column_count, (size_t)row_count);
-    g->epoch = mem_dup(epoch.ptr, epoch.len);
+    Generation *g = allocate_named(epoch, names, (size_t)column_count, (size_t)row_count);
     g->wall = (Usec)wall;
     g->monotonic = GENERATION_MONOTONIC_UNKNOWN;
-    for (size_t i = 0; i < column_count; i++)
-        g->columns[i] = mem_dup(names[i].ptr, names[i].len);
     if (!load_rows(g, bytes)) {
+        generation_free(g);
+        return damaged(reterr);
+    }
+    *ret = g;
+    return 0;
+}
+
+/* --- As the difference from another one --------------------------------------------------------------------------- */
+
+/* What becomes of rows in a row, of both readings in the order of their keys. */
+typedef enum RunKind { RUN_SAME, RUN_GONE, RUN_CHANGED, RUN_NEW, _RUN_KIND_MAX } RunKind;
+
+static bool rows_are_equal(const Generation *a, size_t row_a, const Generation *b, size_t row_b)
+{
+    size_t width = a->column_count;
+    return a->row_epochs[row_a] == b->row_epochs[row_b] &&
+           memcmp(&a->bits[row_a * width], &b->bits[row_b * width], width * sizeof(*a->bits)) == 0 &&
+           memcmp(&a->types[row_a * width], &b->types[row_b * width], width) == 0;
+}
+
+/* Row @row of @now and row @row_before of @before stand in front; one of them at least is there. */
+static RunKind kind_of(const Generation *now, size_t row, const Generation *before, size_t row_before)
+{
+    int order = row == now->row_count ? -1
+                : row_before == before->row_count
+                    ? 1
+                    : slice_compare(generation_key(before, row_before), generation_key(now, row));
+    if (order != 0)
+        return order < 0 ? RUN_GONE : RUN_NEW;
+    return rows_are_equal(now, row, before, row_before) ? RUN_SAME : RUN_CHANGED;
+}
+
+/* The run that begins here; both places move behind it. */
+static RunKind take_run(const Generation *now, size_t *row, const Generation *before, size_t *row_before)
+{
+    RunKind kind = kind_of(now, *row, before, *row_before);
+    do {
+        *row += kind != RUN_GONE;
+        *row_before += kind != RUN_NEW;
+    } while ((*row < now->row_count || *row_before < before->row_count) &&
+             kind_of(now, *row, before, *row_before) == kind);
+    return kind;
+}
+
+bool generation_can_follow(const Generation *g, const Generation *before)
+{
+    if (g->column_count != before->column_count)
+        return false;
+    for (size_t i = 0; i < g->column_count; i++) {
+        if (strcmp(g->columns[i], before->columns[i]) != 0)
+            return false;
+    }
+    return true;
+}
+
+void generation_save_changes(const Generation *g, const Generation *before, Buf *out)
+{
+    generation_put_string(out, slice_cstr(g->epoch));
+    buf_append_u64le(out, (uint64_t)g->wall);
+    generation_put_number(out, g->row_count);
+    size_t row = 0, row_before = 0;
+    while (row < g->row_count || row_before < before->row_count) {
+        size_t first = row, first_before = row_before;
+        RunKind kind = take_run(g, &row, before, &row_before);
+        size_t length = kind == RUN_GONE ? row_before - first_before : row - first;
+        generation_put_number(out, (uint64_t)length * _RUN_KIND_MAX + kind);
+        for (; kind >= RUN_CHANGED && first < row; first++) {
+            if (kind == RUN_NEW)
+                generation_put_string(out, generation_key(g, first));
+            save_values(g, first, out);
+        }
+    }
+}
+
+static bool copy_row(Generation *g, size_t row, const Generation *before, size_t row_before)
+{
+    size_t width = g->column_count;
+    g->row_epochs[row] = before->row_epochs[row_before];
+    memcpy(&g->bits[row * width], &before->bits[row_before * width], width * sizeof(*g->bits));
+    memcpy(&g->types[row * width], &before->types[row_before * width], width);
+    return load_key(g, row, generation_key(before, row_before));
+}
+
+static bool load_run_row(Generation *g, size_t row, RunKind kind, const Generation *before, size_t row_before,
+                         Slice *bytes)
+{
+    Slice key;
+    if (kind == RUN_SAME)
+        return copy_row(g, row, before, row_before);
+    if (kind == RUN_CHANGED)
+        key = generation_key(before, row_before);
+    else if (!generation_get_string(bytes, &key))
+        return false;
+    return load_key(g, row, key) && load_values(g, row, bytes);
+}
+
+static bool load_runs(Generation *g, const Generation *before, Slice *bytes)
+{
+    size_t row = 0, row_before = 0;
+    while (row < g->row_count || row_before < before->row_count) {
+        uint64_t number;
+        if (!generation_get_number(bytes, &number))
+            return false;
+        RunKind kind = number % _RUN_KIND_MAX;
+        uint64_t length = number / _RUN_KIND_MAX;
+        if (length == 0 || (kind != RUN_GONE && length > g->row_count - row) ||
+            (kind != RUN_NEW && length > before->row_count - row_before))
+            return false;
+        for (; length > 0; length--) {
+            if (kind != RUN_GONE && !load_run_row(g, row++, kind, before, row_before, bytes))
+                return false;
+            row_before += kind != RUN_NEW;
+        }
+    }
+    return true;
+}
+
+int generation_load_changes(Generation **ret, const Generation *before, Slice *bytes, Err *reterr)
+{
+    Slice epoch, names[FAMILY_COLUMNS_MAX + 1];
+    uint64_t wall, row_count;
+    size_t column_count = before->column_count;
+    /* A row that was not there takes at least a key length, an epoch and a type for each value. */
+    if (column_count > ARRAY_LENGTH(names) || !generation_get_string(bytes, &epoch) || !get_fixed64(bytes, &wall) ||
+        !generation_get_number(bytes, &row_count) || row_count > before->row_count + bytes->len / (9 + column_count))
+        return damaged(reterr);
+    for (size_t i = 0; i < column_count; i++)
+        names[i] = slice_cstr(before->columns[i]);
+
+    Generation *g = allocate_named(epoch, names, column_count, (size_t)row_count);
+    g->wall = (Usec)wall;
+    g->monotonic = GENERATION_MONOTONIC_UNKNOWN;
+    if (!load_runs(g, before, bytes)) {
         generation_free(g);
         return damaged(reterr);
     }

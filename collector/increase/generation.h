@@ -10,10 +10,10 @@
 typedef enum ValueType { VALUE_NULL, VALUE_INT, VALUE_FLOAT, VALUE_TEXT, _VALUE_TYPE_MAX } ValueType;
 
 typedef struct Generation {
-    char *epoch;
+    const char *epoch;
     Usec wall;
     Usec monotonic; /* GENERATION_MONOTONIC_UNKNOWN when it came from disk */
-    char **columns; /* names of the value columns: all but the labels */
+    const char **columns; /* names of the value columns: all but the labels */
     size_t column_count;
     size_t row_count;
     Buf keys;             /* the rows' keys one behind the other */
@@ -37,6 +37,11 @@ ptrdiff_t generation_find_column(const Generation *g, const char *name, size_t h
 void generation_save(const Generation *g, Buf *out);
 /* Reads from the front of *@bytes and moves it on. */
 int generation_load(Generation **ret, Slice *bytes, Err *reterr) MUST_CHECK;
+
+/* The same columns: it can be told as what is different from @before. */
+bool generation_can_follow(const Generation *g, const Generation *before);
+void generation_save_changes(const Generation *g, const Generation *before, Buf *out);
+int generation_load_changes(Generation **ret, const Generation *before, Slice *bytes, Err *reterr) MUST_CHECK;
 
 /* The encoding of both files: numbers as LEB128, strings as length and bytes. False: @bytes ended or is damaged. */
 void generation_put_number(Buf *out, uint64_t value);

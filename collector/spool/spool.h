@@ -9,7 +9,7 @@
  *
  *     spool_prepare(s, &sequence)     failing: skip this turn, the readings stay where they were
  *     encode the batch with spool_id(s) and sequence
- *     baseline_write(.., spool_id(s), sequence, ..)
+ *     baseline_log_write(.., spool_id(s), sequence, ..)
  *     spool_append(s, ..)             failing: delta_rollback(); the next turn prepares again, and may be given the
  *                                     same sequence
  */

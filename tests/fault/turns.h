@@ -8,15 +8,15 @@
 #include <errno.h>
 #include <inttypes.h>
 
-#include "collector/spool/baseline.h"
+#include "collector/spool/baseline_log.h"
 #include "collector/spool/spool.h"
 #include "tests/support/scratch.h"
 
 /* --- the collector's side --------------------------------------------------------------------------------------- */
 
 typedef struct Turns {
-    Buf server; /* state_dir/servers/NAME */
     Spool *spool;
+    BaselineLog *baselines;
     int64_t base; /* the reading from which the next increase counts */
     bool gap;     /* no baseline fitted: the next batch says so */
 } Turns;
@@ -24,27 +24,36 @@ typedef struct Turns {
 static inline UNUSED void turns_close(Turns *t)
 {
     t->spool = spool_close(t->spool);
-    buf_done(&t->server);
+    t->baselines = baseline_log_free(t->baselines);
+}
+
+/* The whole is a reading, a change what to add to it. */
+static inline UNUSED int turns_load(void *arg, Slice content, bool whole, Err *reterr)
+{
+    Turns *t = arg;
+    int64_t number;
+    if (!slice_to_int64(content, &number))
+        return err_set(reterr, ERR_CORRUPT, "not a number");
+    t->base = whole ? number : t->base + number;
+    return 0;
 }
 
 static inline UNUSED int turns_open(Turns *t, const char *state_dir, uint64_t max_bytes, uint32_t max_batches,
                                     Err *reterr)
 {
     *t = (Turns){.gap = true};
-    buf_printf(&t->server, "%s/servers/main", state_dir);
     Buf directory = BUF_INIT;
-    buf_printf(&directory, "%s/spool", buf_cstr(&t->server));
+    buf_printf(&directory, "%s/servers/main", state_dir);
+    t->baselines = baseline_log_new(buf_cstr(&directory));
+    buf_append_cstr(&directory, "/spool");
     const SpoolOptions options = {
         .directory = buf_cstr(&directory), .max_bytes = max_bytes, .max_batches = max_batches};
     int r = spool_open(&t->spool, &options, reterr);
     buf_done(&directory);
 
-    Buf content = BUF_INIT;
     if (r == 0)
-        r = baseline_read(buf_cstr(&t->server), spool_id(t->spool), spool_last_sequence(t->spool), &content, reterr);
-    if (r == BASELINE_OK)
-        t->gap = !slice_to_int64(buf_slice(&content), &t->base);
-    buf_done(&content);
+        r = baseline_log_read(t->baselines, spool_id(t->spool), spool_last_sequence(t->spool), turns_load, t, reterr);
+    t->gap = r != BASELINE_OK;
     if (r < 0)
         turns_close(t);
     return r < 0 ? r : 0;
@@ -58,8 +67,8 @@ static inline UNUSED int turns_take(Turns *t, int64_t reading, Err *reterr)
     if (r < 0)
         return r;
     Buf baseline = BUF_INIT;
-    buf_append_int64(&baseline, reading);
-    r = baseline_write(buf_cstr(&t->server), spool_id(t->spool), sequence, buf_slice(&baseline), reterr);
+    buf_append_int64(&baseline, baseline_log_wants_whole(t->baselines) ? reading : reading - t->base);
+    r = baseline_log_write(t->baselines, spool_id(t->spool), sequence, buf_slice(&baseline), reterr);
     buf_done(&baseline);
     if (r < 0)
         return r;
@@ -71,6 +80,7 @@ static inline UNUSED int turns_take(Turns *t, int64_t reading, Err *reterr)
     buf_done(&batch);
     if (r < 0)
         return r;
+    baseline_log_kept(t->baselines);
     t->base = reading;
     t->gap = false;
     return 0;

@@ -139,15 +139,39 @@ static void apply(Delta *d, const Step *step, Buf *out)
     print_frame(&frame, out);
 }
 
-static Delta *restart(Delta *d)
+/* What a collector that keeps its baseline as a whole and the changes since then has on disk. */
+typedef struct Kept {
+    Buf parts[STEPS_MAX];
+    size_t count;
+    bool only_whole;
+} Kept;
+
+static void forget(Kept *kept)
 {
-    _cleanup_buf_ Buf bytes = BUF_INIT;
-    delta_save(d, &bytes);
-    Delta *fresh = delta_new();
-    Err err = ERR_INIT;
-    assert_int_equal(delta_load(fresh, buf_slice(&bytes), &err), 0);
+    while (kept->count > 0)
+        buf_done(&kept->parts[--kept->count]);
+}
+
+static void keep(Kept *kept, const Delta *d)
+{
+    if (kept->only_whole)
+        forget(kept);
+    Buf *part = &kept->parts[kept->count++];
+    if (kept->count == 1)
+        delta_save(d, part);
+    else
+        delta_save_staged(d, part);
+}
+
+static Delta *restart(Delta *d, const Kept *kept)
+{
     delta_free(d);
-    return fresh;
+    d = delta_new();
+    for (size_t i = 0; i < kept->count; i++) {
+        Slice part = buf_slice(&kept->parts[i]);
+        assert_int_equal(i == 0 ? delta_load(d, part, NULL) : delta_load_staged(d, part, NULL), 0);
+    }
+    return d;
 }
 
 static const Case CASES[] = {
@@ -230,6 +254,19 @@ static const Case CASES[] = {
       STEP(1000, "e", "a 20 1 7 x", "1000: a 10 0 7 x", .after = DO_RESTART),
       STEP(2000, "e", "a 21 1 7 x", "1000: a 1 0 7 x")},
      0},
+    {"a restart behind several readings: rows that came, went, changed and stayed",
+     {STEP(0, "e", "a 10 1 7 x; b 1 1 1 y; c 5 5 5 z; d 1 1 1 w", "0K: a - - 7 x; b - - 1 y; c - - 5 z; d - - 1 w"),
+      STEP(1000, "e", "a 11 1 7 x; c 5 5 5 z; d 1 1 1 w; e 3 0 0 -", "1000: a 1 0 7 x; e 3 0 0 -"),
+      STEP(2000, "e", "0 1 1 1 x; a 12 1 8 x; c 5 5 5 z; d 2 1 1 w; f 1 0 0 -",
+           "1000: 0 1 1 1 x; a 1 0 8 x; d 1 0 1 w; f 1 0 0 -", .after = DO_RESTART),
+      STEP(3000, "e", "0 1 1 1 x; a 12 1 8 x; b 2 2 2 y; c 6 5 5 z; d 2 1 1 w; f 1 0 0 -",
+           "1000: b 2 2 2 y; c 1 0 5 z")},
+     0},
+    {"a restart behind a new epoch",
+     {STEP(0, "e1", "a 10 1 7 x", "0K: a - - 7 x", .row_epochs = "r1"),
+      STEP(1000, "e2", "a 12 1 7 x", "0KG: a - - 7 x", .row_epochs = "r2", .after = DO_RESTART),
+      STEP(2000, "e2", "a 13 1 7 x", "1000: a 1 0 7 x", .row_epochs = "r2")},
+     0},
     {"databases do not mix",
      {STEP(0, "e", "a 10 1 7 x", "0K: a - - 7 x", .database = "one"),
       STEP(1000, "e", "a 500 1 7 x", "0K: a - - 7 x", .database = "two"),
@@ -244,9 +281,10 @@ static const Case CASES[] = {
      0},
 };
 
-static void run_case(const Case *c)
+static void run_case(const Case *c, bool only_whole)
 {
     Delta *d = delta_new();
+    Kept kept = {.only_whole = only_whole};
     uint64_t resets = 0;
     for (size_t i = 0; i < STEPS_MAX && c->steps[i].epoch; i++) {
         const Step *step = &c->steps[i];
@@ -254,15 +292,19 @@ static void run_case(const Case *c)
         apply(d, step, &got);
         if (strcmp(buf_cstr(&got), step->expect) != 0)
             fail_msg("%s, step %zu:\n  got    %s\n  expect %s", c->name, i, buf_cstr(&got), step->expect);
-        if (step->after == DO_ROLLBACK)
+        keep(&kept, d);
+        if (step->after == DO_ROLLBACK) {
             delta_rollback(d);
+            forget(&kept);
+        }
         if (step->after == DO_RESTART)
-            d = restart(d); /* what is staged counts: the batch may be in the spool already */
+            d = restart(d, &kept); /* what is staged counts: the batch may be in the spool already */
         if (step->after == DO_COMMIT)
             delta_commit(d);
     }
     resets = delta_resets(d);
     delta_free(d);
+    forget(&kept);
     if (resets != c->resets)
         fail_msg("%s: %d resets, expected %d", c->name, (int)resets, (int)c->resets);
 }
@@ -270,8 +312,10 @@ static void run_case(const Case *c)
 static void every_case_gives_its_frames(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < ARRAY_LENGTH(CASES); i++)
-        run_case(&CASES[i]);
+    for (size_t i = 0; i < ARRAY_LENGTH(CASES); i++) {
+        run_case(&CASES[i], true);
+        run_case(&CASES[i], false);
+    }
 }
 
 /* An extension was updated: a column more, another one gone. */
@@ -383,6 +427,31 @@ static void damaged_bytes_are_refused_at_every_length(void **state)
     assert_false(delta_has(whole, "f", NULL));
 }
 
+/* Every cut of a difference is refused, or is the end of one of its series. */
+static void damaged_changes_are_refused_at_every_length(void **state)
+{
+    (void)state;
+    _cleanup_(delta_freep) Delta *d = delta_new();
+    _cleanup_buf_ Buf whole = BUF_INIT, bytes = BUF_INIT, ignored = BUF_INIT;
+    apply(d, &(Step){.epoch = "e", .rows = "a 10 1.5 7 x; b -3 - 9 y; c 1 1 1 -", .database = "one"}, &ignored);
+    delta_commit(d);
+    delta_save(d, &whole);
+    apply(d, &(Step){.at_ms = 9, .epoch = "e", .rows = "b -3 - 9 y; c 2 1 1 -; d 1 1 1 y", .database = "one"},
+          &ignored);
+    delta_save_staged(d, &bytes);
+    for (size_t len = 0; len < bytes.len; len++) {
+        _cleanup_(delta_freep) Delta *fresh = delta_new();
+        Err err = ERR_INIT;
+        assert_int_equal(delta_load(fresh, buf_slice(&whole), &err), 0);
+        bool is_magic_alone = len == 5;
+        int r = delta_load_staged(fresh, slice_from(bytes.ptr, len), &err);
+        assert_true(is_magic_alone ? r == 0 : r < 0 && err.code == ERR_CORRUPT);
+        assert_int_equal(delta_has(fresh, "f", "one"), is_magic_alone);
+    }
+    _cleanup_(delta_freep) Delta *without = delta_new();
+    assert_true(delta_load_staged(without, buf_slice(&bytes), NULL) < 0); /* of a baseline that is not there */
+}
+
 static void expired_series_are_forgotten(void **state)
 {
     (void)state;
@@ -399,9 +468,13 @@ static void expired_series_are_forgotten(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_case_gives_its_frames),    cmocka_unit_test(columns_are_matched_by_name),
-        cmocka_unit_test(other_labels_are_another_epoch), cmocka_unit_test(damaged_bytes_are_refused_at_every_length),
-        cmocka_unit_test(expired_series_are_forgotten),   cmocka_unit_test(positions_of_new_rows_are_no_increase),
+        cmocka_unit_test(every_case_gives_its_frames),
+        cmocka_unit_test(columns_are_matched_by_name),
+        cmocka_unit_test(other_labels_are_another_epoch),
+        cmocka_unit_test(damaged_bytes_are_refused_at_every_length),
+        cmocka_unit_test(damaged_changes_are_refused_at_every_length),
+        cmocka_unit_test(expired_series_are_forgotten),
+        cmocka_unit_test(positions_of_new_rows_are_no_increase),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
