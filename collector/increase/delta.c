@@ -23,6 +23,7 @@
 
 #include "collector/increase/generation.h"
 #include "collector/increase/rollup.h"
+#include "collector/reading/rows.h"
 #include "lib/base/map.h"
 #include "lib/base/memory.h"
 
@@ -241,11 +242,12 @@ static int64_t interval_ms(const Reading *reading, const Generation *before)
     return interval > USEC_PER_MSEC ? interval / USEC_PER_MSEC : 1;
 }
 
-/* @sources: for each row of the frame, the row of the reading. */
+/* @sources: for each row of the frame, the row of the reading. Few rows travel: the arena gets room for those alone. */
 static void merge(Comparison *c, Arena *arena, const size_t *order, size_t *sources, PushFrame *frame)
 {
     size_t width = c->reading->column_count;
-    frame->cells = arena_new_array(arena, Cell, c->now->row_count * width + 1);
+    Cell *cells = arena_new_array(arena, Cell, width + 1);
+    _cleanup_(cell_vec_done) CellVec sent = {0};
     size_t at_before = 0;
     for (size_t row = 0; row < c->now->row_count; row++) {
         ptrdiff_t row_before = -1;
@@ -260,9 +262,14 @@ static void merge(Comparison *c, Arena *arena, const size_t *order, size_t *sour
                 break;
             }
         }
-        if (compare_row(c, arena, row, row_before, order[row], &frame->cells[frame->row_count * width]))
-            sources[frame->row_count++] = order[row];
+        if (!compare_row(c, arena, row, row_before, order[row], cells))
+            continue;
+        memcpy(cell_vec_extend(&sent, width), cells, width * sizeof(*cells));
+        sources[frame->row_count++] = order[row];
     }
+    frame->cells = arena_new_array(arena, Cell, sent.len + 1);
+    if (sent.len > 0)
+        memcpy(frame->cells, sent.items, sent.len * sizeof(*cells));
 }
 
 void delta_apply(Delta *d, Arena *arena, const Reading *reading, PushFrame *ret_frame)

@@ -52,10 +52,11 @@ Cell *rows_add(Rows *r)
         r->truncated = true;
         return NULL;
     }
+    Cell *row = cell_vec_extend(&r->cells, r->column_count);
     for (size_t i = 0; i < r->column_count; i++)
-        cell_vec_push(&r->cells, (Cell){.type = CELL_NULL});
+        row[i] = (Cell){.type = CELL_NULL};
     r->row_count++;
-    return last_row(r);
+    return row;
 }
 
 static bool is_control(unsigned char c)

@@ -2,7 +2,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
  * Typed growing arrays. DEFINE_VEC(IntVec, int_vec, int) makes struct IntVec {items, len, capacity} with
- * int_vec_push / _clear / _done. Zero-initialised is empty. Items are moved by memcpy: do not keep pointers to them
+ * int_vec_push / _extend / _clear / _done. Zero-initialised is empty. Items are moved by memcpy: do not keep pointers to them
  * over a push. _push aborts when memory ends: bound what input can fill.
  */
 #include "lib/base/cleanup.h"
@@ -22,6 +22,14 @@ void *vec_grow(void *items, size_t *capacity, size_t needed, size_t item_size);
             v->items = vec_grow(v->items, &v->capacity, v->len + 1, sizeof(Item));                                     \
         v->items[v->len] = item;                                                                                       \
         return &v->items[v->len++];                                                                                    \
+    }                                                                                                                  \
+    /* @count items more, not initialised: the first of them. */                                                       \
+    static inline UNUSED Item *prefix##_extend(Type *v, size_t count)                                                  \
+    {                                                                                                                  \
+        if (count > v->capacity - v->len)                                                                              \
+            v->items = vec_grow(v->items, &v->capacity, v->len + count, sizeof(Item));                                 \
+        v->len += count;                                                                                               \
+        return v->items + (v->len - count);                                                                            \
     }                                                                                                                  \
     static inline UNUSED void prefix##_clear(Type *v)                                                                  \
     {                                                                                                                  \
