@@ -12,7 +12,7 @@ typedef enum ValueType { VALUE_NULL, VALUE_INT, VALUE_FLOAT, VALUE_TEXT, _VALUE_
 typedef struct Generation {
     const char *epoch;
     Usec wall;
-    Usec monotonic; /* GENERATION_MONOTONIC_UNKNOWN when it came from disk */
+    Usec monotonic;       /* GENERATION_MONOTONIC_UNKNOWN when it came from disk */
     const char **columns; /* names of the value columns: all but the labels */
     size_t column_count;
     size_t row_count;

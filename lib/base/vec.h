@@ -1,9 +1,9 @@
 #pragma once
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * Typed growing arrays. DEFINE_VEC(IntVec, int_vec, int) makes struct IntVec {items, len, capacity} with
- * int_vec_push / _extend / _clear / _done. Zero-initialised is empty. Items are moved by memcpy: do not keep pointers to them
- * over a push. _push aborts when memory ends: bound what input can fill.
+ * Typed growing arrays. DEFINE_VEC(IntVec, int_vec, int) makes struct IntVec {items, len, capacity} with int_vec_push,
+ * _extend, _clear, _done. Zero-initialised is empty. Items are moved by memcpy: do not keep pointers to them over a
+ * push. _push and _extend abort when memory ends: bound what input can fill.
  */
 #include "lib/base/cleanup.h"
 
