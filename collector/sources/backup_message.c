@@ -16,6 +16,25 @@ int backup_fail_form(Err *reterr, const char *what)
     return err_set(reterr, ERR_UNPROCESSABLE, "%s", what);
 }
 
+int backup_json_each(BackupModel *m, Slice output, const char *what, BackupReadItem read, Err *reterr)
+{
+    _cleanup_json_doc_ yyjson_doc *doc = NULL;
+    int r = backup_json_parse(output, &doc, reterr);
+    if (r < 0)
+        return err_trace(r);
+    yyjson_val *list = yyjson_doc_get_root(doc), *item;
+    if (!yyjson_is_arr(list))
+        return err_set(reterr, ERR_UNPROCESSABLE, "the list of %s is no list", what);
+    size_t index, count;
+    yyjson_arr_foreach(list, index, count, item)
+    {
+        r = read(m, item, reterr);
+        if (r < 0)
+            return err_trace(r);
+    }
+    return 0;
+}
+
 /* Lines that only say that something is going on. */
 static bool is_chatter(Slice line)
 {

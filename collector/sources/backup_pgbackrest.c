@@ -123,21 +123,7 @@ static int read_stanza(BackupModel *m, yyjson_val *object, Err *reterr)
 static int parse_info(BackupModel *m, Slice output, Slice name, Err *reterr)
 {
     (void)name; /* the answer names its stanzas */
-    _cleanup_json_doc_ yyjson_doc *doc = NULL;
-    int r = backup_json_parse(output, &doc, reterr);
-    if (r < 0)
-        return err_trace(r);
-    yyjson_val *stanzas = yyjson_doc_get_root(doc), *stanza;
-    if (!yyjson_is_arr(stanzas))
-        return backup_fail_form(reterr, "the list of stanzas is no list");
-    size_t index, count;
-    yyjson_arr_foreach(stanzas, index, count, stanza)
-    {
-        r = read_stanza(m, stanza, reterr);
-        if (r < 0)
-            return err_trace(r);
-    }
-    return 0;
+    return err_trace(backup_json_each(m, output, "stanzas", read_stanza, reterr));
 }
 
 static const BackupStep STEPS[] = {

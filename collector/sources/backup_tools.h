@@ -34,6 +34,10 @@ extern const BackupTool backup_pgbackrest, backup_barman, backup_walg;
 
 /* Parses one answer within the bounds. */
 int backup_json_parse(Slice output, yyjson_doc **ret, Err *reterr) MUST_CHECK;
+/* The same for an answer that is a list (@what in the error when it is none): @read for each of its items, until one
+ * fails. */
+typedef int (*BackupReadItem)(BackupModel *m, yyjson_val *item, Err *reterr);
+int backup_json_each(BackupModel *m, Slice output, const char *what, BackupReadItem read, Err *reterr) MUST_CHECK;
 /* For an answer that is JSON, but not what was asked for. */
 int backup_fail_form(Err *reterr, const char *what);
 

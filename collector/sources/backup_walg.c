@@ -73,21 +73,7 @@ static int read_timeline(BackupModel *m, yyjson_val *timeline, Err *reterr)
 static int parse_wal(BackupModel *m, Slice output, Slice name, Err *reterr)
 {
     (void)name;
-    _cleanup_json_doc_ yyjson_doc *doc = NULL;
-    int r = backup_json_parse(output, &doc, reterr);
-    if (r < 0)
-        return err_trace(r);
-    yyjson_val *list = yyjson_doc_get_root(doc), *timeline;
-    if (!yyjson_is_arr(list))
-        return backup_fail_form(reterr, "the list of timelines is no list");
-    size_t index, count;
-    yyjson_arr_foreach(list, index, count, timeline)
-    {
-        r = read_timeline(m, timeline, reterr);
-        if (r < 0)
-            return err_trace(r);
-    }
-    return 0;
+    return err_trace(backup_json_each(m, output, "timelines", read_timeline, reterr));
 }
 
 static const BackupStep STEPS[] = {
