@@ -138,7 +138,8 @@ bool settings_families_equal(const Settings *a, const Settings *b)
         Usec interval_before, interval_now;
         bool wanted_before = settings_family(a, x, &interval_before);
         bool wanted_now = settings_family(b, y, &interval_now);
-        if (family_fingerprint(x) != family_fingerprint(y) || wanted_before != wanted_now ||
+        if (family_fingerprint(x) != family_fingerprint(y) ||
+            family_metrics_fingerprint(x) != family_metrics_fingerprint(y) || wanted_before != wanted_now ||
             interval_before != interval_now || settings_family_top(a, x) != settings_family_top(b, y))
             return false;
     }

@@ -13,5 +13,5 @@ typedef struct SettingsDocument {
  * @diags. */
 void settings_families_load(Settings *s, const SettingsDocument *documents, size_t count, ConfDiags *diags);
 void settings_families_free(Settings *s);
-/* The same families at the same intervals, as far as the settings decide it. */
+/* The same families at the same intervals with the same metrics, as far as the settings decide it. */
 bool settings_families_equal(const Settings *a, const Settings *b);

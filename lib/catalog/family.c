@@ -285,3 +285,16 @@ uint64_t family_fingerprint(const Family *f)
         mix_column(&hash, &f->columns[i]);
     return hash ? hash : 1;
 }
+
+uint64_t family_metrics_fingerprint(const Family *f)
+{
+    uint64_t hash = 0xcbf29ce484222325u;
+    mix(&hash, f->prometheus);
+    mix(&hash, f->prometheus_order);
+    mix_number(&hash, (uint64_t)f->prometheus_limit);
+    for (size_t i = 0; i < f->column_count; i++) {
+        mix(&hash, f->columns[i].name);
+        mix_list(&hash, f->columns[i].prometheus);
+    }
+    return hash ? hash : 1;
+}

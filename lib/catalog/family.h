@@ -157,8 +157,10 @@ const Family *catalog_at(const Catalog *c, size_t index);            /* sorted b
 const Family *catalog_find(const Catalog *c, Slice name);            /* NULL when absent */
 const FamilyColumn *family_find_column(const Family *f, Slice name); /* NULL when absent */
 
-/* Of all that a family says, for "did it change?"; never 0. */
+/* Of all that a family says about what is read, for "did it change?"; never 0. */
 uint64_t family_fingerprint(const Family *f);
+/* Of all that it says about its Prometheus metrics, which do not change what was counted; never 0. */
+uint64_t family_metrics_fingerprint(const Family *f);
 
 const char *column_kind_to_string(ColumnKind kind);
 const char *column_type_to_string(ColumnType type);

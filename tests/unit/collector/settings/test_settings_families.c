@@ -111,6 +111,43 @@ static void settings_that_collect_alike(void **state)
     assert_false(settings_collect_alike(settings_get(a), settings_get(d)));
 }
 
+/* A family of the user's own with other keys, one after the other, from the one before. */
+static void a_family_with_other_keys_is_another_one(void **state)
+{
+    (void)state;
+    static const char *const OTHERS[][2] = {
+        {"", ""},
+        {"interval = 7\n", ""},
+        {"prometheus = \"shop\"\n", ""},
+        {"prometheus = \"shop\"\nprometheus_limit = 5\nprometheus_order = \"open\"\n", ""},
+        {"prometheus = \"shop\"\nprometheus_limit = 6\nprometheus_order = \"open\"\n", ""},
+        {"prometheus = \"shop\"\nprometheus_limit = 6\nprometheus_order = \"done\"\n", ""},
+        {"", "prometheus = \"orders_open\"\n"},
+        {"", "prometheus = [\"orders_open\", \"orders\"]\n"},
+        {"", "prometheus = \"-\"\n"},
+    };
+    SettingsRef *before = NULL;
+    for (size_t i = 0; i < ARRAY_LENGTH(OTHERS); i++) {
+        _cleanup_buf_ Buf text = BUF_INIT;
+        buf_printf(&text,
+                   "[[family]]\nname = \"shop\"\nhelp = \"h\"\nfrom = \"x\"\n%s"
+                   "[[family.column]]\nname = \"done\"\nkind = \"gauge\"\nhelp = \"h\"\n"
+                   "[[family.column]]\nname = \"open\"\nkind = \"gauge\"\nhelp = \"h\"\n%s",
+                   OTHERS[i][0], OTHERS[i][1]);
+        _cleanup_buf_ Buf faults = BUF_INIT;
+        _cleanup_(settings_unrefp) SettingsRef *same = load(buf_cstr(&text), NULL);
+        SettingsRef *now = load(buf_cstr(&text), &faults);
+        if (!now || !same)
+            fail_msg("%zu: %s", i, buf_cstr(&faults));
+        assert_true(settings_collect_alike(settings_get(same), settings_get(now)));
+        if (before && settings_collect_alike(settings_get(before), settings_get(now)))
+            fail_msg("%zu is taken for the one before", i);
+        settings_unref(before);
+        before = now;
+    }
+    settings_unref(before);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -119,6 +156,7 @@ int main(void)
         SETTINGS_TEST(what_the_backend_says),
         SETTINGS_TEST(families_of_the_users_own),
         SETTINGS_TEST(settings_that_collect_alike),
+        SETTINGS_TEST(a_family_with_other_keys_is_another_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
