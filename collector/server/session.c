@@ -588,6 +588,7 @@ static void fill_budget_row(Session *s, Usec now)
     rows_set_float(&s->rows, "used", cost_window_share(&s->spending, now) * 100);
     rows_set_float(&s->rows, "planned", schedule_share(&s->server_schedule) * 100);
     rows_set_int(&s->rows, "stretched", (int64_t)stretched);
+    rows_set_int(&s->rows, "stretching", stretched > 0);
     if (state)
         rows_set_text(&s->rows, "dearest", slice_cstr(state->family->name));
 }
