@@ -71,6 +71,9 @@ static void judge_server(const Writer *w, const StatusServer *s)
         add_problem(w, "server %s: its thread is stuck", s->name);
     else if (!atomic_load(&stats->reachable))
         add_problem(w, "server %s cannot be read", s->name);
+    const char *part = atomic_load(&stats->stuck_part);
+    if (part)
+        add_problem(w, "server %s: its %s is stuck", s->name, part);
 }
 
 static void put_servers(const Writer *w, yyjson_mut_val *root)

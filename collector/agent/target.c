@@ -81,7 +81,7 @@ struct Target {
     Usec last_reading;    /* wall */
     Buf next_status;
     Err unreachable; /* code ERR_NONE while the server answers */
-    Complain connect_complain, spool_complain, changes_complain;
+    Complain connect_complain, spool_complain, changes_complain, part_complain;
 };
 
 /* --- State on disk ------------------------------------------------------------------------------------------------ */
@@ -449,6 +449,24 @@ static void publish_status(Target *t)
     pthread_mutex_unlock(&t->mutex);
 }
 
+/* A part that hangs in what has no deadline (a name's resolution, a file of a host that is away) hurts itself alone,
+ * and the service is not restarted for it: it is told. */
+static void look_at_producers(Target *t, Usec now)
+{
+    const char *stuck = producers_find_stuck(t->producers, now, settings_get(t->settings)->stall);
+    atomic_store(&t->stats.stuck_part, stuck);
+    if (!stuck) {
+        if (complain_recovered(&t->part_complain, now))
+            log_info("all parts of the server are watched again", log_str("server", t->server->name));
+        return;
+    }
+    if (complain_due(&t->part_complain, now))
+        log_fail(
+            "a part of the server is stuck, all others go on", log_str("server", t->server->name),
+            log_str("part", stuck),
+            log_str("hint", "it waits for a file, a name server or a program; a restart of the collector ends it"));
+}
+
 static void tick(Target *t)
 {
     come_forward(t, clock_monotonic());
@@ -472,6 +490,7 @@ static void tick(Target *t)
         take_inbox(t);
     if (t->spool && (heartbeat || t->batch.frames.len > 0))
         (void)flush(t, true); /* the same */
+    look_at_producers(t, clock_monotonic());
     show_server(t);
     if (now >= t->housekeeping_at) {
         save_texts(t);

@@ -31,6 +31,7 @@ typedef struct TargetStats {
     _Atomic uint64_t resets;       /* rows whose counters began again */
     _Atomic bool reachable;
     _Atomic int64_t alive_until;      /* monotonic: not come forward by then, the thread is stuck */
+    const char *_Atomic stuck_part;   /* what is read beside the tick and hangs, as of the last one; NULL: nothing */
     _Atomic uint64_t ticks;           /* in which the server was read */
     _Atomic uint64_t families_read;   /* of the server, at the last try of each */
     _Atomic uint64_t families_failed; /* refused by the server, or too slow */

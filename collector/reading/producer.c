@@ -12,6 +12,7 @@ typedef struct Producer {
     const ProducerKind *kind;
     Producers *owner;
     void *self;
+    _Atomic int64_t alive_until; /* monotonic */
     pthread_t thread;
 } Producer;
 
@@ -35,8 +36,13 @@ static void sleep_until(Producers *p, Usec deadline)
 static void *run(void *arg)
 {
     Producer *producer = arg;
-    while (!producer->owner->stop)
-        sleep_until(producer->owner, producer->kind->turn(producer->self, clock_monotonic()));
+    while (!producer->owner->stop) {
+        const Usec now = clock_monotonic();
+        atomic_store(&producer->alive_until, now);
+        const Usec next = producer->kind->turn(producer->self, now);
+        atomic_store(&producer->alive_until, next);
+        sleep_until(producer->owner, next);
+    }
     producer->self = producer->kind->free(producer->self);
     return NULL;
 }
@@ -44,7 +50,11 @@ static void *run(void *arg)
 static void start(Producers *p, const ProducerOptions *options, const ProducerKind *kind)
 {
     Producer *producer = &p->items[p->count];
-    *producer = (Producer){.kind = kind, .owner = p, .self = kind->new (options)};
+    *producer = (Producer){.kind = kind, .owner = p, .alive_until = clock_monotonic()};
+    ProducerOptions own = *options;
+    own.stop = &p->stop;
+    own.alive_until = &producer->alive_until;
+    producer->self = kind->new (&own);
     int number = pthread_create(&producer->thread, NULL, run, producer);
     if (number) {
         Err err = ERR_INIT;
@@ -70,13 +80,26 @@ Producers *producers_start(const ProducerOptions *options, const ProducerKind *c
     pthread_condattr_destroy(&monotonic);
     pthread_mutex_init(&p->mutex, NULL);
     p->items = mem_alloc_array(sizeof(*p->items), count + 1);
-    ProducerOptions own = *options;
-    own.stop = &p->stop;
     for (size_t i = 0; i < count; i++) {
-        if (kinds[i]->is_wanted(&own))
-            start(p, &own, kinds[i]);
+        if (kinds[i]->is_wanted(options))
+            start(p, options, kinds[i]);
     }
     return p;
+}
+
+void producer_come_forward(const ProducerOptions *options, Usec until)
+{
+    if (options->alive_until)
+        atomic_store(options->alive_until, until);
+}
+
+const char *producers_find_stuck(const Producers *p, Usec now, Usec stall)
+{
+    for (size_t i = 0; p && i < p->count; i++) {
+        if (atomic_load(&p->items[i].alive_until) < now - stall)
+            return p->items[i].kind->name;
+    }
+    return NULL;
 }
 
 void producers_ask_to_stop(Producers *p)

@@ -150,6 +150,7 @@ static int run_step(const BackupProducer *p, Backup *b, const BackupStep *step, 
                         .stop = p->options.stop,
                         .ret_status = &status};
     Err cause = ERR_INIT;
+    producer_come_forward(&p->options, clock_monotonic() + task.timeout);
     int r = process_run_task(&options, &task, &cause);
     if (r < 0 || (status != 0 && !step->status_is_news))
         return err_trace(fail_run(b, buf_slice(&messages), status, &cause, reterr));

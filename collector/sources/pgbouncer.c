@@ -208,4 +208,4 @@ static Usec turn(void *self, Usec now)
     return source_families_next(p->families);
 }
 
-const ProducerKind pgbouncer_producer = {"pgbounc", is_wanted, new_producer, turn, free_producer};
+const ProducerKind pgbouncer_producer = {"pgbouncer", is_wanted, new_producer, turn, free_producer};

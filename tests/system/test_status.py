@@ -146,6 +146,39 @@ def test_the_watchdog_is_fed_until_a_thread_is_stuck(registered, manager, monito
     assert manager.count("STOPPING=1") == 1
 
 
+def test_a_part_that_hangs_is_told_and_nothing_is_restarted_for_it(registered, manager, monitored):
+    """A pooler whose password is read from where nobody answers: a file that a host no more gives."""
+    hanging = registered.directory / "password"
+    os.mkfifo(hanging)  # who opens it for reading waits for a writer
+    registered.write_config({"main": monitored.dsn(user="monitor")}, extra=f"""[limits]
+stall = 5
+[[pgbouncer]]
+name = "pooler"
+host = "127.0.0.1"
+port = {free_port()}
+user = "monitor"
+password_file = "{hanging}"
+""")
+    registered.launch([program("pganalytics"), "--config", registered.config],
+                      {"NOTIFY_SOCKET": manager.path, "WATCHDOG_USEC": "400000"})
+    done = eventually(lambda: "problem: server main: its pgbouncer is stuck" in ask(registered).stdout
+                      and ask(registered), 60)
+    assert done.returncode == 1 and "server main: reachable" in done.stdout, done.stdout
+    line = next(line for line in registered.log_lines("error") if "stuck" in line["message"])
+    assert line["part"] == "pgbouncer" and line["server"] == "main", line
+    manager.read()
+    heard = manager.count("WATCHDOG=1")
+    eventually(lambda: manager.count("WATCHDOG=1") >= heard + 3, 20, "the watchdog hears nothing more")
+
+    writer = os.open(hanging, os.O_WRONLY | os.O_NONBLOCK)
+    hanging.unlink()
+    hanging.write_text("secret")
+    os.close(writer)
+    eventually(lambda: "stuck" not in ask(registered).stdout, 30, "it did not come back")
+    assert any("watched again" in line["message"] for line in registered.log_lines("info"))
+    registered.stop()
+
+
 def test_the_watchdog_of_another_process_is_not_ours(registered, manager):
     registered.launch([program("pganalytics"), "--config", registered.config],
                       {"NOTIFY_SOCKET": manager.path, "WATCHDOG_USEC": "100000", "WATCHDOG_PID": "1"})
