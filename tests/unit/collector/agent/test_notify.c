@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 #include "collector/agent/notify.h"
 
+#include <dirent.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -44,6 +45,49 @@ static void the_manager_is_told_at_a_path_and_at_an_abstract_name(void **state)
     _cleanup_close_ int by_name = listen_at(name, (socklen_t)len);
     expect_ready(by_name);
     scratch_remove(&scratch);
+}
+
+static size_t open_descriptors(void)
+{
+    size_t count = 0;
+    DIR *directory = opendir("/proc/self/fd");
+    assert_non_null(directory);
+    while (readdir(directory))
+        count++;
+    closedir(directory);
+    return count;
+}
+
+static void telling_costs_no_descriptor(void **state)
+{
+    (void)state;
+    char name[80];
+    int len = snprintf(name, sizeof(name), "@pga-test-leak-%d", (int)getpid());
+    setenv("NOTIFY_SOCKET", name, 1);
+    name[0] = '\0';
+    _cleanup_close_ int manager = listen_at(name, (socklen_t)len);
+    const size_t before = open_descriptors();
+    expect_ready(manager);
+    assert_int_equal(open_descriptors(), before);
+}
+
+/* Whose queue is full: it is left alone after a second. Without that this test does not end. */
+static void a_manager_that_does_not_read_does_not_stop_us(void **state)
+{
+    (void)state;
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int len = snprintf(address.sun_path, sizeof(address.sun_path), "@pga-test-full-%d", (int)getpid());
+    setenv("NOTIFY_SOCKET", address.sun_path, 1);
+    address.sun_path[0] = '\0';
+    _cleanup_close_ int manager = listen_at(address.sun_path, (socklen_t)len);
+    _cleanup_close_ int other = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    const socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + (size_t)len);
+    while (sendto(other, "x", 1, 0, (const struct sockaddr *)&address, size) == 1)
+        continue;
+    notify_service_manager("READY=1");
+    char text[64];
+    for (ssize_t n; (n = recv(manager, text, sizeof(text), 0)) > 0;)
+        assert_int_equal(n, 1); /* it was not told */
 }
 
 static void nobody_to_tell_is_no_fault(void **state)
@@ -98,6 +142,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_manager_is_told_at_a_path_and_at_an_abstract_name),
+        cmocka_unit_test(telling_costs_no_descriptor),
+        cmocka_unit_test(a_manager_that_does_not_read_does_not_stop_us),
         cmocka_unit_test(nobody_to_tell_is_no_fault),
         cmocka_unit_test(the_watchdog_is_fed_when_it_is_ours),
     };

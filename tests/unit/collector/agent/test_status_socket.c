@@ -65,6 +65,22 @@ static void whoever_asks_gets_the_text(void **state)
     free(large);
 }
 
+/* Not for ever: whoever asks has a bound, too. */
+static void too_long_an_answer_is_refused(void **state)
+{
+    (void)state;
+    char *large = calloc(1, STATUS_TEXT_MAX + (1 << 20));
+    assert_non_null(large);
+    Slice text = slice_from(large, STATUS_TEXT_MAX + (1 << 20));
+    pthread_t thread;
+    _cleanup_buf_ Buf got = BUF_INIT;
+    Err err = ERR_INIT;
+    assert_int_equal(pthread_create(&thread, NULL, answer, &text), 0);
+    assert_fails(status_socket_ask(scratch.path, 20 * USEC_PER_SEC, &got, &err), &err, ERR_TOO_LARGE, "more than");
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    free(large);
+}
+
 static void only_the_owner_may_ask(void **state)
 {
     (void)state;
@@ -136,10 +152,10 @@ static void a_place_that_is_none_is_named(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(whoever_asks_gets_the_text),         TEST(only_the_owner_may_ask),
-        TEST(what_a_killed_one_left_is_replaced), TEST(one_that_does_not_answer_is_told),
-        TEST(who_does_not_read_is_left),          TEST(nobody_waiting_costs_nothing),
-        TEST(a_place_that_is_none_is_named),
+        TEST(whoever_asks_gets_the_text),       TEST(too_long_an_answer_is_refused),
+        TEST(only_the_owner_may_ask),           TEST(what_a_killed_one_left_is_replaced),
+        TEST(one_that_does_not_answer_is_told), TEST(who_does_not_read_is_left),
+        TEST(nobody_waiting_costs_nothing),     TEST(a_place_that_is_none_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -117,13 +117,45 @@ static void the_bound_on_bytes_is_kept_and_told(void **state)
     assert_true(rows.truncated);
 }
 
+static void a_new_reading_has_nothing_of_the_one_before(void **state)
+{
+    (void)state;
+    rows_add(&rows);
+    rows_set_text(&rows, "name", SLICE_LIT("abc"));
+    assert_int_equal(rows.bytes, 3);
+    slice_vec_push(&rows.epochs, SLICE_LIT("e"));
+    slice_vec_push(&rows.rolled, SLICE_LIT("r"));
+    assert_non_null(rows_reading(&rows).row_epochs);
+    assert_non_null(rows_reading(&rows).rolled);
+    rows.bytes = ROWS_BYTES_MAX;
+    rows_begin(&rows, COLUMNS, ARRAY_LENGTH(COLUMNS), 1);
+    assert_null(rows_reading(&rows).row_epochs);
+    assert_null(rows_reading(&rows).rolled);
+    assert_int_equal(rows_reading(&rows).row_count, 0);
+    assert_non_null(rows_add(&rows));
+}
+
+static void texts_of_a_source_are_cut_where_the_wire_ends(void **state)
+{
+    (void)state;
+    static char text[WIRE_LABEL_VALUE_MAX + 2];
+    memset(text, 'x', sizeof(text) - 1);
+    const Cell *cells = rows_add(&rows);
+    rows_set_text(&rows, "name", slice_cstr(text));
+    assert_int_equal(cells[0].text.len, WIRE_LABEL_VALUE_MAX);
+}
+
 int main(void)
 {
 #define ROWS_TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
     const struct CMUnitTest tests[] = {
-        ROWS_TEST(values_are_set_by_name_and_type),     ROWS_TEST(texts_are_clean_and_bounded),
-        ROWS_TEST(the_bound_on_rows_is_kept_and_told),  ROWS_TEST(the_bound_on_cells_is_kept_and_memory_given_back),
+        ROWS_TEST(values_are_set_by_name_and_type),
+        ROWS_TEST(texts_are_clean_and_bounded),
+        ROWS_TEST(the_bound_on_rows_is_kept_and_told),
+        ROWS_TEST(the_bound_on_cells_is_kept_and_memory_given_back),
         ROWS_TEST(the_bound_on_bytes_is_kept_and_told),
+        ROWS_TEST(a_new_reading_has_nothing_of_the_one_before),
+        ROWS_TEST(texts_of_a_source_are_cut_where_the_wire_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -27,10 +27,20 @@ static void it_forgets_slot_by_slot(void **state)
     assert_int_equal(per_mille(&w, SECONDS(99000)), 54); /* 30 s of 560 s */
 }
 
+static void a_long_pause_empties_it(void **state)
+{
+    (void)state;
+    CostWindow w;
+    cost_window_init(&w, SECONDS(60), 0);
+    cost_window_add(&w, SECONDS(6), SECONDS(1));
+    assert_int_equal(per_mille(&w, SECONDS(60 * 25)), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_forgets_slot_by_slot),
+        cmocka_unit_test(a_long_pause_empties_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

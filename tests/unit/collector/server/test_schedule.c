@@ -169,6 +169,31 @@ static void the_budget_of_all_stretches_the_dearest_first(void **state)
     schedule_done(&s);
 }
 
+/* What the cheap ones leave is for the dear ones, whatever their order. */
+static void what_cheap_ones_leave_is_for_the_dear(void **state)
+{
+    (void)state;
+    enum { DEAREST, DEAR, ENTRIES = 12 };
+    Schedule s;
+    schedule_init(&s, SECONDS(60), 0);
+    schedule_set_budget(&s, 0.005);
+    for (size_t i = 0; i < ENTRIES; i++) {
+        size_t e = schedule_add(&s, SECONDS(60));
+        Usec cost = i == DEAREST ? 300 * USEC_PER_MSEC : i == DEAR ? 200 * USEC_PER_MSEC : USEC_PER_MSEC;
+        schedule_report_cost(&s, e, cost);
+        schedule_report_cost(&s, e, cost);
+    }
+    /* Ten at 1 ms a minute take 0.17 of 5 thousandths; the rest in two halves of 2.4: 124 s and 83 s, in whole minutes.
+     */
+    assert_true(s.entries.items[DEAREST].effective == SECONDS(180));
+    assert_true(s.entries.items[DEAR].effective == SECONDS(120));
+    assert_true(s.entries.items[ENTRIES - 1].effective == SECONDS(60));
+    size_t dearest = 99;
+    assert_int_equal(schedule_stretched(&s, &dearest), 2);
+    assert_int_equal(dearest, DEAREST);
+    schedule_done(&s);
+}
+
 static void what_never_ends_is_still_read_once_a_day(void **state)
 {
     (void)state;
@@ -205,6 +230,7 @@ int main(void)
         cmocka_unit_test(slow_families_do_not_bunch),
         cmocka_unit_test(dear_families_are_stretched_and_come_back),
         cmocka_unit_test(the_budget_of_all_stretches_the_dearest_first),
+        cmocka_unit_test(what_cheap_ones_leave_is_for_the_dear),
         cmocka_unit_test(what_never_ends_is_still_read_once_a_day),
         cmocka_unit_test(an_expired_turn_is_due_at_once),
     };
