@@ -105,6 +105,59 @@ static void a_full_inbox_gives_up_the_oldest_that_is_free(void **state)
     expect(inbox, "c", 3);
 }
 
+static void what_is_in_a_batch_is_not_given_up(void **state)
+{
+    (void)state;
+    _cleanup_(inbox_freep) Inbox *inbox = inbox_new(1);
+    put(inbox, "a", 1);
+    expect(inbox, "a", 1);
+    put(inbox, "b", 2);
+    put(inbox, "c", 3); /* for which b goes */
+    assert_int_equal(inbox_given_up(inbox), 1);
+    inbox_rollback(inbox);
+    expect(inbox, "a", 1);
+    expect(inbox, "c", 3);
+}
+
+/* Nothing is held any more: the next one that finds no room takes the place of all that wait. */
+static void what_was_looked_at_and_given_back_may_be_given_up(void **state)
+{
+    (void)state;
+    _cleanup_(inbox_freep) Inbox *inbox = inbox_new(1);
+    put(inbox, "a", 1);
+    assert_non_null(inbox_peek(inbox));
+    inbox_rollback(inbox);
+    put(inbox, "b", 2);
+    assert_int_equal(inbox_given_up(inbox), 1);
+    expect(inbox, "b", 2);
+}
+
+static void what_was_sent_makes_room(void **state)
+{
+    (void)state;
+    enum { MANY = 1000 };
+    _cleanup_(inbox_freep) Inbox *inbox = inbox_new(1 << 20);
+    for (int i = 0; i < MANY; i++) { /* each takes some kilobytes */
+        for (int k = 0; k < 10; k++)
+            put(inbox, "a", i);
+        for (int k = 0; k < 10; k++)
+            expect(inbox, "a", i);
+        inbox_commit(inbox);
+    }
+    assert_int_equal(inbox_given_up(inbox), 0);
+}
+
+static void the_oldest_is_given_up_first(void **state)
+{
+    (void)state;
+    _cleanup_(inbox_freep) Inbox *inbox = inbox_new(64 << 10);
+    int64_t count = 0;
+    while (inbox_given_up(inbox) == 0)
+        put(inbox, "a", count++);
+    assert_true(count > 2);
+    expect(inbox, "a", (int64_t)inbox_given_up(inbox)); /* the ones before it are gone */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -112,6 +165,10 @@ int main(void)
         cmocka_unit_test(a_batch_that_was_not_kept_is_given_again),
         cmocka_unit_test(what_is_looked_at_outlives_a_commit),
         cmocka_unit_test(a_full_inbox_gives_up_the_oldest_that_is_free),
+        cmocka_unit_test(what_is_in_a_batch_is_not_given_up),
+        cmocka_unit_test(what_was_looked_at_and_given_back_may_be_given_up),
+        cmocka_unit_test(what_was_sent_makes_room),
+        cmocka_unit_test(the_oldest_is_given_up_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

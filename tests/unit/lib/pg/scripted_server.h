@@ -2,7 +2,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
  * A server that plays a few bytes of the protocol on a Unix socket, on a thread of its own: it answers every startup
- * packet with the same bytes and then is silent. Real servers are in tests/sql/test_pg_conn.py.
+ * packet with the same bytes, and then each message with .reply, or is silent. Real servers are in
+ * tests/sql/test_pg_conn.py.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -23,8 +24,10 @@ typedef struct ScriptedServer {
     const char *port;
     int listener;
     pthread_t thread;
-    Slice answer; /* to the startup packet; absent: none, the connection stays open and silent */
-    bool leaves;  /* closes at the client's next message */
+    Slice answer;     /* to the startup packet; absent: none, the connection stays open and silent */
+    bool leaves;      /* closes at the client's next message */
+    Slice reply;      /* to each message behind the startup; absent: none */
+    char asked[4096]; /* the last of these messages */
 } ScriptedServer;
 
 static inline UNUSED void scripted_send(int fd, Slice bytes)
@@ -40,13 +43,12 @@ static inline UNUSED void scripted_send(int fd, Slice bytes)
 /* One client: reads the startup packet, answers, then reads until the client leaves. */
 static inline UNUSED void *scripted_serve(void *arg)
 {
-    const ScriptedServer *s = arg;
-    char packet[4096];
+    ScriptedServer *s = arg;
     for (int fd; (fd = accept(s->listener, NULL, NULL)) >= 0; close(fd)) {
-        if (recv(fd, packet, sizeof(packet), 0) > 0)
+        if (recv(fd, s->asked, sizeof(s->asked), 0) > 0)
             scripted_send(fd, s->answer);
-        while (recv(fd, packet, sizeof(packet), 0) > 0 && !s->leaves)
-            continue;
+        while (recv(fd, s->asked, sizeof(s->asked), 0) > 0 && !s->leaves)
+            scripted_send(fd, s->reply);
     }
     return NULL;
 }

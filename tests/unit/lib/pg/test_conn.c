@@ -54,6 +54,37 @@ static void server_that_leaves_is_a_lost_connection(void **state)
     }
 }
 
+/* A row "7" of a column "n", as the answer to any statement. */
+static const char seven[] = "T\0\0\0\32\0\1n\0\0\0\0\0\0\0\0\0\0\31\377\377\377\377\377\377\0\0"
+                            "D\0\0\0\13\0\1\0\0\0\1"
+                            "7"
+                            "C\0\0\0\11SHOW\0"
+                            "Z\0\0\0\5I";
+
+/* Consoles of poolers know no other: one message with the text, no parsing and binding before it. */
+static void a_simple_statement_is_one_message(void **state)
+{
+    (void)state;
+    ScriptedServer s;
+    scripted_server_start(&s, "5432", slice_from(welcome, sizeof(welcome) - 1), false);
+    s.reply = slice_from(seven, sizeof(seven) - 1);
+    PgConn *c = open_conn(&s);
+    Err err = ERR_INIT;
+    PgQuery query = {.sql = "show pools", .shape = PG_SHAPE_ROWS, .simple = true, .timeout = 5 * USEC_PER_SEC};
+    for (int i = 0; i < 2; i++) {
+        PGresult *result = NULL;
+        assert_ok(pg_conn_query(c, &query, &result, &err), &err);
+        assert_int_equal(PQntuples(result), 1);
+        assert_string_equal(PQgetvalue(result, 0, 0), "7");
+        PQclear(result);
+        assert_memory_equal(s.asked, "Q\0\0\0\17show pools", 1 + 4 + sizeof("show pools"));
+        memset(s.asked, 0, sizeof(s.asked));
+    }
+    assert_true(pg_conn_usable(c));
+    pg_conn_close(c);
+    scripted_server_stop(&s);
+}
+
 static void closing_nothing_is_fine(void **state)
 {
     (void)state;
@@ -82,6 +113,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(silent_statement_ends_at_its_deadline),
         cmocka_unit_test(server_that_leaves_is_a_lost_connection),
+        cmocka_unit_test(a_simple_statement_is_one_message),
         cmocka_unit_test(closing_nothing_is_fine),
         cmocka_unit_test(quoting_survives_hostile_names),
     };

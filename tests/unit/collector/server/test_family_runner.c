@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* What becomes of a row that came in binary form: rows as libpq holds them, without a server. Whole families run
+ * against real servers in tests/sql/test_families.py. */
+#include "collector/server/family_runner.c"
+
+#include "tests/support/unit.h"
+
+static const FamilyColumn NAME = {.name = "name", .kind = COLUMN_LABEL, .type = COLUMN_TEXT};
+static const FamilyColumn COUNT = {.name = "count", .kind = COLUMN_COUNTER, .type = COLUMN_INT8};
+static const FamilyColumn SHARE = {.name = "share", .kind = COLUMN_GAUGE, .type = COLUMN_FLOAT8};
+static const FamilyColumn NOTE = {.name = "note", .kind = COLUMN_INFO, .type = COLUMN_TEXT};
+static const FamilyColumn *const COLUMNS[] = {&NAME, &COUNT, &SHARE, &NOTE};
+
+static Family family;
+static ResolvedFamily resolved;
+static FamilyRun run;
+static Rows rows;
+static Reader shared;
+static RowReader reader;
+
+static int setup(void **state)
+{
+    (void)state;
+    family = (Family){.name = "f"};
+    resolved = (ResolvedFamily){.family = &family, .columns = COLUMNS, .column_count = 4, .label_count = 1};
+    run = (FamilyRun){.family = &resolved};
+    rows_init(&rows);
+    shared = (Reader){.rows = &rows};
+    reader = (RowReader){.run = &run, .shared = &shared};
+    on_begin(&reader);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    rows_done(&rows);
+    buf_done(&shared.scratch);
+    return 0;
+}
+
+/* A row of one value a column; absent: NULL. */
+static int take(const Slice *values, int count)
+{
+    PGresult *row = PQmakeEmptyPGresult(NULL, PGRES_TUPLES_OK);
+    static char column_name[] = "c";
+    PGresAttDesc columns[8] = {{.name = NULL}};
+    for (int i = 0; i < count; i++)
+        columns[i] = (PGresAttDesc){.name = column_name, .format = 1};
+    assert_int_equal(PQsetResultAttrs(row, count, columns), 1);
+    for (int i = 0; i < count; i++)
+        assert_int_equal(
+            PQsetvalue(row, 0, i, (char *)(uintptr_t)values[i].ptr, values[i].ptr ? (int)values[i].len : -1), 1);
+    int r = on_row(&reader, row);
+    PQclear(row);
+    return r;
+}
+
+#define BYTES(literal) slice_from((literal), sizeof(literal) - 1)
+
+static const Cell *cell(size_t row, size_t column)
+{
+    assert_true(row < rows.row_count);
+    return &rows.cells.items[row * rows.column_count + column];
+}
+
+typedef struct NumberCase {
+    Slice count, share;
+    int64_t integer;
+    double number;
+} NumberCase;
+
+static void numbers_are_read_in_network_order(void **state)
+{
+    (void)state;
+    const NumberCase cases[] = {
+        {BYTES("\0\0\0\0\0\0\0\7"), BYTES("\x3f\xf8\0\0\0\0\0\0"), 7, 1.5},
+        {BYTES("\1\2\3\4\5\6\7\10"), BYTES("\xc0\x59\0\0\0\0\0\0"), 0x0102030405060708, -100},
+        {BYTES("\xff\xff\xff\xff\xff\xff\xff\xfe"), BYTES("\0\0\0\0\0\0\0\0"), -2, 0},
+        {BYTES("\x80\0\0\0\0\0\0\0"), BYTES("\x7f\xef\xff\xff\xff\xff\xff\xff"), INT64_MIN, 1.7976931348623157e308},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        const Slice values[] = {BYTES("a"), cases[i].count, cases[i].share, SLICE_NULL};
+        assert_true(take(values, 4) >= 0);
+        assert_int_equal(cell(i, 1)->type, CELL_INT);
+        assert_true(cell(i, 1)->integer == cases[i].integer);
+        assert_int_equal(cell(i, 2)->type, CELL_FLOAT);
+        assert_true(!(cell(i, 2)->number < cases[i].number) && !(cell(i, 2)->number > cases[i].number));
+        assert_int_equal(cell(i, 3)->type, CELL_NULL);
+    }
+}
+
+static void what_is_no_number_is_not_known(void **state)
+{
+    (void)state;
+    static const char *const NONE[] = {"\x7f\xf8\0\0\0\0\0\0", "\x7f\xf0\0\0\0\0\0\0", "\xff\xf0\0\0\0\0\0\0"};
+    for (size_t i = 0; i < ARRAY_LENGTH(NONE); i++) {
+        const Slice values[] = {BYTES("a"), SLICE_NULL, slice_from(NONE[i], 8), BYTES("")};
+        assert_true(take(values, 4) >= 0);
+        assert_int_equal(cell(i, 1)->type, CELL_NULL);
+        assert_int_equal(cell(i, 2)->type, CELL_NULL);
+        assert_int_equal(cell(i, 3)->type, CELL_TEXT);
+        assert_int_equal(cell(i, 3)->text.len, 0);
+    }
+}
+
+static void another_width_is_an_error_that_names_the_column(void **state)
+{
+    (void)state;
+    static const size_t WIDTHS[] = {0, 4, 7, 9, 16};
+    for (size_t i = 0; i < ARRAY_LENGTH(WIDTHS); i++) {
+        const Slice values[] = {BYTES("a"), slice_from("0123456789abcdef", WIDTHS[i]), SLICE_NULL, SLICE_NULL};
+        assert_true(take(values, 4) < 0);
+        assert_err(&shared.err, ERR_SQL, "family f: column count:");
+        assert_non_null(strstr(shared.err.detail, "type int8"));
+    }
+}
+
+static void another_number_of_columns_is_an_error(void **state)
+{
+    (void)state;
+    const Slice values[] = {BYTES("a"), SLICE_NULL, SLICE_NULL, SLICE_NULL, SLICE_NULL};
+    assert_true(take(values, 3) < 0);
+    assert_err(&shared.err, ERR_SQL, "3 columns came back, 4 are declared");
+    assert_true(take(values, 5) < 0);
+    assert_err(&shared.err, ERR_SQL, "5 columns came back, 4 are declared");
+}
+
+/* Behind the family's own columns: the row's epoch, then a label each of what it is added up in. */
+static void hidden_columns_follow_the_familys_own(void **state)
+{
+    (void)state;
+    resolved.has_epoch = resolved.has_roll_up = true;
+    const Slice first[] = {BYTES("a"), SLICE_NULL, SLICE_NULL, SLICE_NULL, BYTES("then"), BYTES("root")};
+    const Slice second[] = {BYTES("b"), SLICE_NULL, SLICE_NULL, SLICE_NULL, SLICE_NULL, SLICE_NULL};
+    assert_true(take(first, 6) >= 0 && take(second, 6) >= 0);
+    const Reading reading = rows_reading(&rows);
+    assert_int_equal(reading.row_count, 2);
+    assert_slice(reading.row_epochs[0], "then");
+    assert_slice(reading.rolled[0], "root");
+    assert_slice(reading.row_epochs[1], NULL);
+    assert_slice(reading.rolled[1], NULL);
+}
+
+static void texts_lose_what_is_secret_before_they_are_kept(void **state)
+{
+    (void)state;
+    const Slice values[] = {BYTES("host=x password=hush"), SLICE_NULL, SLICE_NULL, BYTES("host=x password=hush")};
+    assert_true(take(values, 4) >= 0);
+    assert_slice(cell(0, 0)->text, "host=x password=hush"); /* a label is a name */
+    assert_true(slice_find(cell(0, 3)->text, SLICE_LIT("hush")) < 0);
+
+    family.mode = FAMILY_MODE_TEXTS;
+    const Slice statement[] = {BYTES("1"), SLICE_NULL, SLICE_NULL, BYTES("select 'hush' where a = 4711")};
+    assert_true(take(statement, 4) >= 0);
+    assert_true(slice_find(cell(1, 3)->text, SLICE_LIT("hush")) < 0);
+    assert_true(slice_find(cell(1, 3)->text, SLICE_LIT("4711")) < 0);
+    assert_true(slice_find(cell(1, 3)->text, SLICE_LIT("select")) == 0);
+}
+
+static void texts_are_cut_and_count_for_the_bound(void **state)
+{
+    (void)state;
+    static char text[STATEMENT_TEXT_MAX + 100];
+    memset(text, 'x', sizeof(text));
+    const Slice all = slice_from(text, sizeof(text));
+    const Slice values[] = {all, BYTES("\0\0\0\0\0\0\0\7"), SLICE_NULL, all};
+    assert_true(take(values, 4) >= 0);
+    assert_int_equal(cell(0, 0)->text.len, WIRE_LABEL_VALUE_MAX);
+    assert_int_equal(cell(0, 3)->text.len, STATEMENT_TEXT_MAX);
+    assert_true(rows.bytes >= WIRE_LABEL_VALUE_MAX + STATEMENT_TEXT_MAX);
+    rows.bytes = ROWS_BYTES_MAX;
+    assert_true(take(values, 4) >= 0); /* left out, no failure */
+    assert_int_equal(rows.row_count, 1);
+    assert_true(rows.truncated);
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(numbers_are_read_in_network_order),
+        TEST(what_is_no_number_is_not_known),
+        TEST(another_width_is_an_error_that_names_the_column),
+        TEST(another_number_of_columns_is_an_error),
+        TEST(hidden_columns_follow_the_familys_own),
+        TEST(texts_lose_what_is_secret_before_they_are_kept),
+        TEST(texts_are_cut_and_count_for_the_bound),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
