@@ -26,6 +26,15 @@ def copy_directory(source, target):
     return True
 
 
+def read_batches(spool, copy):
+    """All batches of the directory @spool, in order, by way of a copy: its owner may be at work."""
+    eventually(lambda: copy_directory(spool, copy), 10, "the spool changes faster than it can be copied")
+    done = subprocess.run([program("spool_dump"), copy], capture_output=True, text=True, timeout=patience(60),
+                          check=False)
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
 class LoneCollector(Process):
     """pganalytics with a token, but nobody to send to."""
 
@@ -63,11 +72,7 @@ class LoneCollector(Process):
         spool = self.state / "servers" / server / "spool"
         if not spool.exists():
             return []
-        copy = self.directory / "spool-copy"
-        eventually(lambda: copy_directory(spool, copy), 10, "the spool changes faster than it can be copied")
-        done = subprocess.run([program("spool_dump"), copy], capture_output=True, text=True, timeout=patience(60), check=False)
-        assert done.returncode == 0, done.stderr
-        return [json.loads(line) for line in done.stdout.splitlines()]
+        return read_batches(spool, self.directory / "spool-copy")
 
     def frames(self, family, server="main", database=None):
         return [f for b in self.batches(server) for f in b["frames"]

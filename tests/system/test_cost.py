@@ -75,6 +75,26 @@ def test_a_dear_family_is_stretched_and_comes_back(server, collector):
     assert not server.log_errors()
 
 
+def budget_events(collector):
+    """Values of `stretching` before and after, as they were told."""
+    found = [row for frame in collector.frames("change_event") for row in rows(frame) if row["kind"] == "budget"]
+    assert all((row["family"], row["attribute"]) == ("collector_budget", "stretching") for row in found), found
+    return [(row["before"], row["after"]) for row in found]
+
+
+def test_that_the_budget_is_met_and_that_it_is_over_are_events(server, collector):
+    """With one family that is read each second: nothing else is stretched, however slow the machine."""
+    collector.write_config({"main": server.dsn(user="monitor")}, extra="[limits]\ncpu_budget = 10\n" + "".join(
+        f"[metrics.family.{name}]\nenabled = true\ninterval = 1\n" for name in ("collector_budget", "change_event")))
+    collector.config.write_text(collector.config.read_text().replace("[metrics]\n", '[metrics]\npreset = "minimal"\n'))
+    collector.start()
+    eventually(lambda: last(collector, "collector_budget", "stretching") == 0, 30)
+    server.execute("update knob set seconds = 1.5")
+    eventually(lambda: budget_events(collector) == [("false", "true")], 60)
+    server.execute("update knob set seconds = 0")
+    eventually(lambda: budget_events(collector) == [("false", "true"), ("true", "false")], 90)
+
+
 def test_a_tick_takes_a_dozen_round_trips_at_most(server, collector):
     with TcpProxy(("127.0.0.1", server.port)) as proxy:
         collector.write_config({"main": f"host=127.0.0.1 port={proxy.port} dbname=postgres user=monitor sslmode=disable"},

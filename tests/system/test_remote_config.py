@@ -2,18 +2,22 @@
 """What a collector is told from afar: the API's side, how collectors take it up, and families of the users' own."""
 import base64
 import datetime
-import json
-import shutil
 import signal
-import subprocess
 import threading
 
 import psycopg2
 import requests
+from lone import read_batches
 from pgserver import PgServer
-from stack import Api, Backend, Collector, eventually, program
+from stack import Api, Backend, Collector, eventually
 
 GOOD = '[collector]\ninterval = 2\n'
+
+
+def gauge_family(name, sql):
+    """A family with one column, the gauge n."""
+    return (f'[[family]]\nname = "{name}"\nhelp = "h"\n[[family.query]]\nsql = "{sql}"\n'
+            '[[family.column]]\nname = "n"\nkind = "gauge"\nhelp = "h"\n')
 
 
 def path(collector):
@@ -169,9 +173,7 @@ def test_what_cannot_run_is_rolled_back(backend, monitored, collector):
     wait_applied(api, collector, 1)
     broken = "".join(f'[metrics.family.{name["name"]}]\nenabled = false\n' for name in api.get("/families")["families"]
                      if name["name"] != "custom" and not name["own"])
-    broken += ('[[family]]\nname = "broken"\nhelp = "h"\n[[family.query]]\nsql = "select no_such() as a"\n'
-               '[[family.column]]\nname = "a"\nkind = "gauge"\nhelp = "h"\n')
-    assert put(api, collector, broken).status_code == 200
+    assert put(api, collector, broken + gauge_family("broken", "select no_such() as n")).status_code == 200
     state = eventually(lambda: told(api, collector)["refused"] and told(api, collector), 30,
                        "it is not refused")
     assert state["applied"] == 1 and state["refused"]["version"] == 2 and state["version"] == 2
@@ -224,11 +226,10 @@ def test_the_last_good_one_while_the_backend_is_away(backend, monitored, registe
         registered.stop()
 
         registered.config.write_text(text.replace(backend.url, "https://127.0.0.1:1"))
-        everything = spool_of(registered)
-        left = len(everything())  # what it could not send before it was stopped
+        left = len(batches_of(registered))  # what it could not send before it was stopped
 
         def dump():
-            return everything()[left:]
+            return batches_of(registered)[left:]
 
         registered.start()
         eventually(lambda: len(dump()) >= 2, 30, "no batches")
@@ -249,18 +250,10 @@ def test_the_last_good_one_while_the_backend_is_away(backend, monitored, registe
         registered.check_log()
 
 
-def spool_of(collector):
-    """A function that gives the batches in its spool."""
-    def dump():
-        copy = collector.directory / "spool-copy"
-        shutil.rmtree(copy, ignore_errors=True)
-        try:
-            shutil.copytree(collector.state / "servers" / "main" / "spool", copy)
-        except (shutil.Error, FileNotFoundError):
-            return []
-        done = subprocess.run([program("spool_dump"), copy], capture_output=True, text=True, timeout=60, check=True)
-        return [json.loads(line) for line in done.stdout.splitlines()]
-    return dump
+def batches_of(collector):
+    """All batches in its spool."""
+    spool = collector.state / "servers" / "main" / "spool"
+    return read_batches(spool, collector.directory / "spool-copy") if spool.exists() else []
 
 
 # --- Families of users ------------------------------------------------------------------------------------------------
@@ -285,34 +278,9 @@ kind = "counter"
 help = "Steps done."
 '''
 
-SELFISH = '''[[family]]
-name = "sleeper"
-help = "h"
-[[family.query]]
-sql = "select pg_sleep(100)::text as a, 1 as n"
-[[family.column]]
-name = "n"
-kind = "gauge"
-help = "h"
-[[family]]
-name = "waiter"
-help = "h"
-[[family.query]]
-sql = "select count(*) as n from public.locked"
-[[family.column]]
-name = "n"
-kind = "gauge"
-help = "h"
-[[family]]
-name = "wrong"
-help = "h"
-[[family.query]]
-sql = "select 1 / 0 as n"
-[[family.column]]
-name = "n"
-kind = "gauge"
-help = "h"
-'''
+SELFISH = (gauge_family("sleeper", "select pg_sleep(100)::text as a, 1 as n")
+           + gauge_family("waiter", "select count(*) as n from public.locked")
+           + gauge_family("wrong", "select 1 / 0 as n"))
 
 
 def described(name, kind="gauge", type_="float8", column="n"):

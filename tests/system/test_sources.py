@@ -20,12 +20,12 @@ from stack import Collector, eventually, program
 
 
 class Watched:
-    """A backend, and a collector with @extra settings for @server, reading every second."""
+    """A backend, and a collector with @extra settings for @server, reading every second or @interval seconds."""
 
-    def __init__(self, backend, server, extra, name):
+    def __init__(self, backend, server, extra, name, interval=1):
         self.backend = backend
         self.api = backend.api()
-        self.collector = Collector(backend, {name: server.dsn(user="monitor")}, name=name, extra=extra)
+        self.collector = Collector(backend, {name: server.dsn(user="monitor")}, name=name, extra=extra, interval=interval)
         self.name = name
 
     def __enter__(self):
@@ -159,6 +159,35 @@ def test_counters_of_a_pooler_are_the_work_done(backend, served):
         said = [line["message"] for line in watched.collector.log_lines("warn")]
         assert said.count("source cannot be read") == 1  # once, then held back
         assert "ERROR" not in pooler.log_path.read_text()  # every command was known
+
+
+def test_several_readings_between_two_ticks_are_counted_once(backend, served):
+    """Each has its own increase, though they leave together."""
+    often = "".join(f"[metrics.family.{name}]\ninterval = 1\n" for name in ("pgbouncer_state", "pgbouncer_stats"))
+    with pooler_for(served) as pooler, Watched(backend, served, pgbouncer_table(pooler) + often, "often", 5) as watched:
+        def counted():
+            return watched.api.increase(watched.server_id, "pgbouncer_stats.xact_count", {"database": "postgres"})
+
+        work(pooler, 1)
+        watched.sees("pgbouncer_state", lambda row: row["up"] == 1, "the pooler is not read")
+        for _ in range(2):  # a reading that began behind it has arrived
+            last = watched.row("pgbouncer_state")["time"]
+            eventually(lambda known=last: watched.row("pgbouncer_state")["time"] > known, 30, "no reading")
+        before = counted()
+        done = 0
+        begin = watched.row("pgbouncer_state")["time"]
+        while (watched.row("pgbouncer_state")["time"] - begin).total_seconds() < 12:
+            work(pooler, 10)
+            done += 10
+        eventually(lambda: counted() >= before + done, 30, "the work is not counted")
+        last = watched.row("pgbouncer_state")["time"]
+        eventually(lambda known=last: watched.row("pgbouncer_state")["time"] > known, 30, "no reading")
+        assert counted() == before + done
+        with psycopg2.connect(watched.backend.store_dsn()) as store, store.cursor() as cursor:
+            cursor.execute("select count(distinct time), extract(epoch from max(time) - min(time))"
+                           " from metric_view.pgbouncer_state where server_id = %s", (watched.server_id,))
+            readings, seconds = cursor.fetchone()
+        assert readings > seconds / 3, "they were not read oftener than sent"
 
 
 def test_a_pooler_that_hangs_and_one_that_refuses_do_not_hinder_another(backend, served):

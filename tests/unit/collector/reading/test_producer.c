@@ -123,6 +123,7 @@ static void who_hangs_in_a_turn_is_found(void **state)
     ProducerOptions options = {.server = &server};
     const Usec begin = clock_monotonic();
     Producers *p = producers_start(&options, kinds, ARRAY_LENGTH(kinds));
+    assert_null(producers_find_stuck(p, begin + STALL, STALL)); /* mostly before its thread runs */
     let_on(PHASE_HANGS);
     const Usec hung = clock_monotonic();
     assert_null(producers_find_stuck(p, begin + STALL, STALL));
