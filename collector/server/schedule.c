@@ -40,6 +40,11 @@ Usec schedule_next(const Schedule *s)
     return next;
 }
 
+static Usec round_up(Usec time, Usec unit)
+{
+    return (time + unit - 1) / unit * unit;
+}
+
 /* The first point of the entry's grid that leaves at least a quarter of the interval from now. */
 static Usec next_point(const Schedule *s, const ScheduleEntry *e, Usec now)
 {
@@ -47,14 +52,34 @@ static Usec next_point(const Schedule *s, const ScheduleEntry *e, Usec now)
     Usec earliest = now + e->effective / 4;
     if (earliest <= origin)
         return origin;
-    return origin + (earliest - origin + e->effective - 1) / e->effective * e->effective;
+    return origin + round_up(earliest - origin, e->effective);
+}
+
+/* What an entry's intervals and its patience are measured in: ticks, or its own interval when it is faster than those. */
+static Usec unit_of(const Schedule *s, const ScheduleEntry *e)
+{
+    return e->interval < s->base ? e->interval : s->base;
+}
+
+static bool is_due(const Schedule *s, const ScheduleEntry *e, Usec now)
+{
+    return e->due <= now + unit_of(s, e) / 20;
+}
+
+bool schedule_due(const Schedule *s, Usec now)
+{
+    for (size_t i = 0; i < s->entries.len; i++) {
+        if (is_due(s, &s->entries.items[i], now))
+            return true;
+    }
+    return false;
 }
 
 bool schedule_take(Schedule *s, size_t entry, Usec now)
 {
     assert(entry < s->entries.len);
     ScheduleEntry *e = &s->entries.items[entry];
-    if (e->due > now + s->base / 20)
+    if (!is_due(s, e, now))
         return false;
     e->due = next_point(s, e, now);
     return true;
@@ -76,7 +101,7 @@ static Usec own_interval(const Schedule *s, const ScheduleEntry *e)
 {
     Usec affordable = e->lasting_cost < USEC_NEVER / SCHEDULE_DUTY ? e->lasting_cost * SCHEDULE_DUTY : USEC_NEVER;
     if (affordable > e->interval && affordable < USEC_NEVER - s->base)
-        return (affordable + s->base - 1) / s->base * s->base;
+        return round_up(affordable, unit_of(s, e));
     return e->interval;
 }
 
@@ -118,9 +143,10 @@ static void balance(Schedule *s)
         ScheduleEntry *e = &s->entries.items[i];
         Usec effective = own_interval(s, e);
         double needed = level < 1 ? (double)e->lasting_cost / level : 0;
+        const Usec unit = unit_of(s, e);
         if (needed > (double)effective)
-            effective = needed < (double)SCHEDULE_STRETCH_MAX ? ((Usec)needed + s->base - 1) / s->base * s->base
-                                                              : SCHEDULE_STRETCH_MAX / s->base * s->base;
+            effective = needed < (double)SCHEDULE_STRETCH_MAX ? round_up((Usec)needed, unit)
+                                                              : SCHEDULE_STRETCH_MAX / unit * unit;
         if (effective == e->effective)
             continue;
         e->due += effective - e->effective;

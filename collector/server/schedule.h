@@ -20,7 +20,7 @@ enum { SCHEDULE_DUTY = 50 };
 
 typedef struct ScheduleEntry {
     Usec interval;  /* as configured */
-    Usec effective; /* >= interval, a multiple of the base: stretched by cost */
+    Usec effective; /* >= interval; stretched by cost to a multiple of the base, or of the interval when that is less */
     Usec phase;     /* of the grid, from the second run on */
     Usec due;
     Usec last_cost;
@@ -43,8 +43,11 @@ void schedule_done(Schedule *s);
 size_t schedule_add(Schedule *s, Usec interval);
 /* When the next entry is due; USEC_NEVER without entries. */
 Usec schedule_next(const Schedule *s);
-/* True when the entry is due now, or so soon that it should share this tick; it then moves on to its next point. */
+/* True when the entry is due now, or so soon that it should share this tick: within a twentieth of the base interval, or
+ * of its own where that is shorter. It then moves on to its next point. */
 bool schedule_take(Schedule *s, size_t entry, Usec now);
+/* Whether schedule_take() would be true for any of them. */
+bool schedule_due(const Schedule *s, Usec now);
 /* Makes it due now again (a failed connection came back). */
 void schedule_expire(Schedule *s, size_t entry, Usec now);
 void schedule_set_budget(Schedule *s, double share);

@@ -66,6 +66,38 @@ static void what_is_nearly_due_shares_the_tick(void **state)
     schedule_done(&s);
 }
 
+static void a_family_faster_than_the_base_keeps_its_own_pace(void **state)
+{
+    (void)state;
+    Schedule s;
+    schedule_init(&s, SECONDS(HOUR), 0);
+    (void)schedule_add(&s, SECONDS(HOUR));
+    size_t fast = schedule_add(&s, SECONDS(30));
+    int turns = 0;
+    for (int second = 0; second < HOUR; second++) /* whatever wakes the thread meanwhile */
+        turns += schedule_take(&s, fast, SECONDS(second));
+    assert_int_equal(turns, HOUR / 30 + 1); /* the last second is near enough to the next one */
+
+    for (int i = 0; i < 2; i++)
+        schedule_report_cost(&s, fast, SECONDS(1)); /* worth a run each 50 s: every other one, and not one an hour */
+    assert_true(s.entries.items[fast].effective == SECONDS(60));
+    schedule_done(&s);
+}
+
+static void something_is_due_when_it_would_be_taken(void **state)
+{
+    (void)state;
+    Schedule s;
+    schedule_init(&s, SECONDS(60), 0);
+    assert_false(schedule_due(&s, 0));
+    size_t slow = schedule_add(&s, SECONDS(600)), fast = schedule_add(&s, SECONDS(30));
+    assert_true(schedule_due(&s, 0));
+    assert_true(schedule_take(&s, slow, 0) && schedule_take(&s, fast, 0));
+    assert_false(schedule_due(&s, SECONDS(28)));
+    assert_true(schedule_due(&s, SECONDS(29)));
+    schedule_done(&s);
+}
+
 static void slow_families_do_not_bunch(void **state)
 {
     (void)state;
@@ -227,6 +259,8 @@ int main(void)
         cmocka_unit_test(a_late_turn_does_not_push_the_next_ones),
         cmocka_unit_test(missed_turns_are_left_out),
         cmocka_unit_test(what_is_nearly_due_shares_the_tick),
+        cmocka_unit_test(a_family_faster_than_the_base_keeps_its_own_pace),
+        cmocka_unit_test(something_is_due_when_it_would_be_taken),
         cmocka_unit_test(slow_families_do_not_bunch),
         cmocka_unit_test(dear_families_are_stretched_and_come_back),
         cmocka_unit_test(the_budget_of_all_stretches_the_dearest_first),
