@@ -281,9 +281,10 @@ static bool is_refusal_of_options(const Attempt *a)
 static int look_at_route(PgConn *c, const Attempt *a, Err *reterr)
 {
     _cleanup_pgresult_ PGresult *row = NULL;
-    Usec left = a->deadline - clock_monotonic();
-    PgQuery query = {
-        .sql = "select pg_catalog.pg_backend_pid()", .shape = PG_SHAPE_ONE, .timeout = left > 1 ? left : 1};
+    Usec left = a->deadline - clock_monotonic(); /* of a busy server, which has let us in, nothing may be left */
+    PgQuery query = {.sql = "select pg_catalog.pg_backend_pid()",
+                     .shape = PG_SHAPE_ONE,
+                     .timeout = left > USEC_PER_SEC ? left : USEC_PER_SEC};
     int r = pg_conn_query_plain(c, &query, &row, reterr);
     if (r < 0)
         return err_trace(r);
