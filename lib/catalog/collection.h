@@ -35,7 +35,7 @@ extern const char *const PARTITION_NAMES[];
     KEY("metrics", "partitions", CONF_ENUM, bool, roll_up_partitions, .otherwise = "roll_up",                          \
         .choices = PARTITION_NAMES, .flags = CONF_RELOADABLE,                                                          \
         .help = "`roll_up`: tables and indexes that are partitions are added up under their root; `each`: they are "   \
-                "shown one by one.")
+                "shown one by one. Scrapes show each.")
 #define COLLECTION_SAMPLING_KEYS(KEY)                                                                                  \
     KEY("sampling", "enabled", CONF_BOOL, bool, sampling_enabled, .otherwise = "true", .flags = CONF_RELOADABLE,       \
         .help = "Look every second which sessions are active, on a connection of its own, and send counts every 10 "   \

@@ -82,6 +82,8 @@ static void append_status(const Figures *f)
     int64_t value;
     if (find_number(status, "VmRSS:", &value))
         append_figure(f, "process_resident_memory_bytes", "gauge", "Resident memory.", (double)value * 1024);
+    if (find_number(status, "VmSize:", &value))
+        append_figure(f, "process_virtual_memory_bytes", "gauge", "Virtual memory.", (double)value * 1024);
     if (find_number(status, "Threads:", &value))
         append_figure(f, "process_threads", "gauge", "Threads.", (double)value);
 }

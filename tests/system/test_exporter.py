@@ -17,9 +17,10 @@ import pytest
 import requests
 
 import parts
+import peer_dashboards
 from pgserver import MONITORED_SETTINGS, PgServer, monitoring_setup
 from ports import free_port
-from stack import Collector, Process, program
+from stack import ROOT, Collector, Process, program
 from wait import eventually, patience
 
 TEXT = "text/plain;version=0.0.4"
@@ -27,7 +28,7 @@ OPENMETRICS = "application/openmetrics-text;version=1.0.0"
 
 # What Debian's exporter shows and ours does not, with the reasons in docs/prometheus.md.
 NOT_SHOWN = re.compile(
-    r"(go_|promhttp_|postgres_exporter_build_info|process_virtual_memory|pg_scrape_collector_"
+    r"(go_|promhttp_|postgres_exporter_build_info|process_virtual_memory_max|pg_scrape_collector_"
     r"|pg_settings_(default_transaction_read_only|transaction_read_only|transaction_deferrable|statement_timeout_seconds"
     r"|lock_timeout_seconds|idle_session_timeout_seconds|jit|max_parallel_workers_per_gather"
     r"|ssl_passphrase_command_supports_reload|wal_summary_keep_time_seconds)$"
@@ -188,6 +189,39 @@ def test_beside_postgres_exporter_names_and_values_are_the_same(watched):
             peer.terminate()
             peer.wait()
     session.close()
+
+
+@pytest.mark.parametrize("major", [15, 18])
+def test_dashboards_and_alerts_made_for_postgres_exporter_find_their_names(major):
+    with PgServer(major, settings={**MONITORED_SETTINGS, "hot_standby_feedback": "on"}) as server:
+        monitoring_setup(server)
+        server.execute("create database app")
+        server.execute("create table t (a int); insert into t values (1)", dbname="app")
+        server.execute("select pg_create_physical_replication_slot('standby', true)")
+        with server.make_standby(settings={"primary_slot_name": "standby", "wal_receiver_status_interval": "1s"}) as standby:
+            session = server.connect("app")
+            session.cursor().execute("begin; select * from t")  # holds a lock
+            with Exporter({"main": server.dsn(user="monitor"), "replica": standby.dsn(user="monitor")}) as exporter:
+                wait_empty(lambda: not_found(exporter, major), "not shown")
+                names = exporter.names()
+                check_metrics(exporter.get().text)
+                check_openmetrics(exporter.get(OPENMETRICS).text)
+            session.close()
+    asked = set().union(*peer_dashboards.ASKED.values())
+    wrong = {name for name in names & asked if peer_dashboards.reason_for_absence(name, major)}
+    assert not wrong, f"shown, although a reason is given why not: {wrong}"
+    told = (ROOT / "docs/prometheus.md").read_text()
+    assert not [name for name in asked - names if f"`{name}`" not in told], "the documentation does not say so"
+
+
+def not_found(exporter, major):
+    """What is asked for and neither shown, with these labels, nor absent for a reason."""
+    shown = {}
+    for name, labels in exporter.scrape():
+        shown.setdefault(name, set()).update(key for key, _ in labels)
+    return [(board, name, labels - shown.get(name, set())) for board, asked in peer_dashboards.ASKED.items()
+            for name, labels in asked.items()
+            if not peer_dashboards.reason_for_absence(name, major) and (name not in shown or labels - shown[name])]
 
 
 def wait_empty(ask, what):

@@ -32,6 +32,7 @@ static void tells_size_and_age(void **state)
     double peak = (double)usage.ru_maxrss * 1024;
     double resident = figure("process_resident_memory_bytes");
     assert_true(resident > peak / 100 && resident <= peak * 1.5);
+    assert_true(figure("process_virtual_memory_bytes") > resident);
     assert_true(figure("process_cpu_seconds_total") >= 0);
     assert_true(figure("process_max_fds") >= 64);
     double started = figure("process_start_time_seconds");
