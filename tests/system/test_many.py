@@ -1,34 +1,52 @@
 # SPDX-License-Identifier: PostgreSQL
-"""Many servers in one process: 60 targets on two real ones."""
+"""Many servers in one process: 60 targets on two real ones. PGA_LONG=1: 500, as often as in life."""
+import os
 import pathlib
 import re
 
+import psycopg2
 import pytest
 
 from pgserver import MONITORED_SETTINGS, PgServer, monitoring_setup
 from stack import Collector
 from wait import eventually
 
-TARGETS = 60
+LONG = bool(os.environ.get("PGA_LONG"))
+TARGETS = 500 if LONG else 60
+INTERVAL = 60 if LONG else 5
+READINGS = 5 if LONG else 3
+PATIENCE = 300 if LONG else 60
+CONNECTIONS_EACH = 3  # the one that stays, the sampler's, the one that visits databases
+THREADS_EACH, DESCRIPTORS_EACH, OTHERS = 2, 6, 64
 
 
 @pytest.fixture(scope="module")
 def pair():
-    settings = {**MONITORED_SETTINGS, "max_connections": 200}
+    settings = {**MONITORED_SETTINGS, "max_connections": TARGETS // 2 * CONNECTIONS_EACH + 10}
     with PgServer(15, settings=settings) as one, PgServer(15, settings=settings) as two:
         for server in (one, two):
             monitoring_setup(server)
         yield one, two
 
 
-def test_sixty_servers_are_read_and_sent(backend, pair):
+def readings(backend):
+    """How often each server was read."""
+    with psycopg2.connect(backend.store_dsn()) as store, store.cursor() as cursor:
+        cursor.execute("select server_id, count(*) from pganalytics.reading join pganalytics.families using (family_id)"
+                       " where family = 'pg_stat_database' group by 1")
+        return dict(cursor.fetchall())
+
+
+def test_many_servers_are_read_and_sent(backend, pair):
     targets = {f"s{n}": pair[n % 2].dsn(user="monitor") for n in range(TARGETS)}
-    collector = Collector(backend, targets, name="many", interval=5, extra="[limits]\nmemory = \"512MB\"\n")
-    collector.write_config(targets, 5, '[limits]\nmemory = "512MB"\n', databases='["postgres"]')
+    collector = Collector(backend, targets, name="many", interval=INTERVAL,
+                          extra="[limits]\nmemory = \"512MB\"\n")
+    collector.write_config(targets, INTERVAL, '[limits]\nmemory = "512MB"\n', databases='["postgres"]')
     with collector:
         api = backend.api()
-        eventually(lambda: sum(row["reachable"] for row in api.servers().values()) == TARGETS, 60)
-        connected = {line["server"]: line["time"] for line in reversed(collector.log_lines()) if line["message"] == "connected"}
+        eventually(lambda: sum(row["reachable"] for row in api.servers().values()) == TARGETS, PATIENCE)
+        connected = {line["server"]: line["time"] for line in reversed(collector.log_lines())
+                     if line["message"] in ("connected", "server is read again")}
         seconds = [float(time[14:16]) * 60 + float(time[17:26]) for time in connected.values()]
         assert len(connected) == TARGETS
         assert (max(seconds) - min(seconds)) % 3600 > 2, "all at once"
@@ -36,6 +54,14 @@ def test_sixty_servers_are_read_and_sent(backend, pair):
         assert re.search(r"Max address space\s+\d+ ", found), "no fence"
         files = re.search(r"Max open files\s+(\d+)\s+(\d+)", found).groups()
         assert files[0] == files[1], "as many as may be"
+        eventually(lambda: len(readings(backend)) == TARGETS and min(readings(backend).values()) >= READINGS, PATIENCE,
+                   "one of them is starved")
+        status = pathlib.Path(f"/proc/{collector.process.pid}/status").read_text()
+        assert int(re.search(r"Threads:\s+(\d+)", status).group(1)) <= THREADS_EACH * TARGETS + OTHERS
+        descriptors = len(os.listdir(f"/proc/{collector.process.pid}/fd"))
+        assert descriptors <= DESCRIPTORS_EACH * TARGETS + OTHERS
+        print(f"\n{TARGETS} servers: {int(re.search(r'RssAnon:.*?([0-9]+)', status).group(1)) / 1024:.0f} MB of its own,"
+              f" {descriptors} descriptors")
         assert not [line for line in collector.log_lines("error")]
 
 
