@@ -77,6 +77,7 @@ struct Target {
     Usec reconnect_at;
     Usec housekeeping_at;
     bool texts_changed;
+    uint64_t given_up; /* batches of the spool, as last seen */
     Usec reachable_since; /* wall; or not, since then */
     Usec last_reading;    /* wall */
     Buf next_status;
@@ -154,6 +155,9 @@ static void load_state(Target *t)
     else if (r == BASELINE_ABSENT && spool_last_sequence(t->spool) > 0)
         log_warn("no baseline belongs to the last batch, increases begin anew", log_str("server", t->server->name));
     load_changes(t);
+    SpoolStats spool;
+    spool_stats(t->spool, &spool);
+    t->given_up = spool.dropped_batches;
 
     _cleanup_buf_ Buf texts = BUF_INIT;
     if (!file_exists(t->texts_path))
@@ -174,6 +178,26 @@ static void save_texts(Target *t)
     if (file_write_atomic(t->texts_path, 0600, buf_slice(&bytes), &err) < 0)
         log_debug("list of sent texts could not be written", log_error_field(&err)); /* costs a resend at most */
     t->texts_changed = false;
+}
+
+/* Texts are asked for while less than half of the spool is used, and take no more than that: numbers that wait are not
+ * given up for them. A batch that was given up may have had some: which ones is not known, so all are sent once more. */
+static void fit_texts_to_spool(Target *t)
+{
+    if (!t->spool)
+        return;
+    SpoolStats spool;
+    spool_stats(t->spool, &spool);
+    const Settings *settings = settings_get(t->settings);
+    const uint64_t half = (uint64_t)settings->buffer_max_bytes / 2;
+    const bool has_room = spool.bytes < half && spool.batches < (uint64_t)settings->buffer_max_size / 2;
+    texts_set_room(t->texts, has_room ? half - spool.bytes : 0);
+    if (spool.dropped_batches == t->given_up)
+        return;
+    t->given_up = spool.dropped_batches;
+    texts_forget(t->texts);
+    t->texts_changed = true;
+    save_texts(t); /* at once: killed now, it would go on believing that they were sent */
 }
 
 /* --- Batches ------------------------------------------------------------------------------------------------------ */
@@ -473,6 +497,7 @@ static void tick(Target *t)
     connect_if_due(t, clock_monotonic());
     Usec now = clock_monotonic();
     session_read_host(t->session, now);
+    fit_texts_to_spool(t);
     if (session_is_open(t->session)) {
         Err err = ERR_INIT;
         if (session_read_server(t->session, now, &err) < 0)

@@ -7,9 +7,13 @@
 #include <math.h>
 
 #include "collector/reading/redact.h"
+#include "collector/server/texts.h"
 #include "lib/base/memory.h"
 
-enum { STATEMENT_TEXT_MAX = 16384 }; /* bytes of one text that are kept */
+/* The statement of the texts gives one more character than are kept. What is left of a longer text says so at its end. */
+enum { TEXT_CHARACTERS_MAX = 16000 };
+enum { INFO_LENGTH_MAX = 16384 }; /* bytes */
+static const char CUT_MARK[] = " /* the rest was cut */";
 
 /* Answers come one after the other, so one of these serves all. */
 typedef struct Reader {
@@ -25,19 +29,50 @@ typedef struct RowReader {
     Err before_err;
 } RowReader;
 
+static bool begins_character(char c)
+{
+    return ((unsigned char)c & 0xc0) != 0x80;
+}
+
+/* The bytes of its first @count characters. */
+static size_t characters_length(Slice text, size_t count)
+{
+    size_t at = 0;
+    for (size_t seen = 0; at < text.len; at++) {
+        if (begins_character(text.ptr[at]) && seen++ == count)
+            break;
+    }
+    return at;
+}
+
+static void clean_statement(const RowReader *reader, Slice text, Buf *out)
+{
+    const Slice kept = slice_from(text.ptr, characters_length(text, TEXT_CHARACTERS_MAX));
+    redact_sql(kept, reader->run->backslash_escapes, out);
+    if (kept.len == text.len && out->len <= TEXTS_LENGTH_MAX)
+        return;
+    const size_t room = TEXTS_LENGTH_MAX - (sizeof(CUT_MARK) - 1);
+    if (out->len > room) {
+        out->len = room;
+        while (out->len > 0 && !begins_character(out->ptr[out->len]))
+            out->len--;
+    }
+    buf_append_cstr(out, CUT_MARK);
+}
+
 static Cell text_cell(RowReader *reader, const FamilyColumn *column, Slice value)
 {
     Buf *scratch = &reader->shared->scratch;
     buf_clear(scratch);
     size_t max = WIRE_LABEL_VALUE_MAX;
     if (column->kind == COLUMN_INFO && reader->run->family->family->mode == FAMILY_MODE_TEXTS) {
-        redact_sql(value, reader->run->backslash_escapes, scratch);
+        clean_statement(reader, value, scratch);
         value = buf_slice(scratch);
-        max = STATEMENT_TEXT_MAX;
+        max = TEXTS_LENGTH_MAX;
     } else if (column->kind == COLUMN_INFO) {
         redact_credentials(value, scratch);
         value = buf_slice(scratch);
-        max = STATEMENT_TEXT_MAX;
+        max = INFO_LENGTH_MAX;
     }
     Slice copy = rows_copy_text(reader->shared->rows, value, max);
     reader->shared->rows->bytes += copy.len;
@@ -111,6 +146,10 @@ static int on_row(void *arg, const PGresult *row)
         slice_vec_push(&rows->epochs, hidden_text(rows, row, family->column_count));
     for (size_t i = 0; i < rolled_count; i++)
         slice_vec_push(&rows->rolled, hidden_text(rows, row, expected - rolled_count + i));
+    if (reader->run->on_part && rows->row_count == TEXTS_PART) {
+        reader->run->on_part(reader->run->arg);
+        rows_begin(rows, family->columns, family->column_count, family->label_count);
+    }
     return 0;
 }
 

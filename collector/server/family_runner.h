@@ -3,7 +3,7 @@
 /*
  * Runs families' statements and keeps their rows: the only place in the collector that runs SQL of families. All that
  * are due on a connection go in one round trip (lib/pg/pipeline.h); rows are streamed, memory is what Rows allows for
- * one family. Text is cleaned here: statement texts lose their literals, settings their credentials, before anything
+ * one family, of texts of a part of them. Text is cleaned here: statement texts lose their literals, settings their credentials, before anything
  * else sees them. The target's thread.
  */
 #include "collector/reading/rows.h"
@@ -22,6 +22,7 @@ typedef struct FamilyRun {
     bool backslash_escapes; /* the server's standard_conforming_strings is off */
     Usec timeout;
     void *arg;
+    void (*on_part)(void *arg); /* mode texts: TEXTS_PART of its rows are there, and are gone behind it. Else NULL */
     void (*on_end)(void *arg, const FamilyRunEnd *end); /* @rows are those of this family until it returns */
 } FamilyRun;
 

@@ -446,6 +446,14 @@ static void deliver(Session *s, const Run *run)
     run->state->bytes += s->options.on_reading(s->options.arg, &reading);
 }
 
+/* The server reads all texts for one of them, so all are asked for at once, and handed over bit by bit. */
+static void on_texts_part(void *arg)
+{
+    const Run *run = arg;
+    run->state->rows += run->session->rows.row_count;
+    deliver(run->session, run);
+}
+
 static void on_run_end(void *arg, const FamilyRunEnd *end)
 {
     Run *run = arg;
@@ -453,8 +461,9 @@ static void on_run_end(void *arg, const FamilyRunEnd *end)
     run->ended = true;
     run->state->runs++;
     run->state->cost += end->cost;
-    /* The readings of a tick share its time as long as that is true; behind a slow statement they have their own. */
-    if (end->begun > run->now + TICK_TOLERANCE) {
+    /* The readings of a tick share its time as long as that is true; behind a slow statement they have their own. Texts
+     * have no time, and parts of them may be gone already. */
+    if (end->begun > run->now + TICK_TOLERANCE && run->state->family->mode != FAMILY_MODE_TEXTS) {
         run->wall += end->begun - run->now;
         run->now = end->begun;
     }
@@ -493,6 +502,7 @@ static int run_families(Session *s, PgConn *conn, const PgStep *first, Run *runs
             .backslash_escapes = s->settled.backslash_escapes,
             .timeout = s->statement_timeout + STATEMENT_GRACE,
             .arg = &runs[i],
+            .on_part = runs[i].state->family->mode == FAMILY_MODE_TEXTS ? on_texts_part : NULL,
             .on_end = on_run_end,
         };
     }
@@ -782,11 +792,11 @@ static int read_texts(Session *s, Usec now, Usec wall, Err *reterr)
         if (state->family->mode != FAMILY_MODE_TEXTS || !take_turn(s, state, now))
             continue;
         _cleanup_(arena_freep) Arena *arena = arena_new(0);
-        const char *ids = s->options.texts ? texts_take_slice(s->options.texts, arena) : NULL;
+        const char *ids = s->options.texts ? texts_take(s->options.texts, arena) : NULL;
         if (!ids)
             continue;
         Usec cost_before = state->cost;
-        Run run = {.state = state, .now = now, .wall = wall};
+        Run run = {.state = state, .now = now, .wall = wall, .keyframe = true}; /* also one that was sent and is lost */
         int r = run_families(s, s->conn, NULL, &run, 1, ids, reterr);
         if (!run.ended || state->last_error.code != ERR_NONE)
             texts_rollback(s->options.texts); /* asked, but not told */
@@ -817,7 +827,7 @@ static int feel_pulse(Session *s, Usec now, Err *reterr)
 
 int session_read_server(Session *s, Usec now, Err *reterr)
 {
-    if (schedule_next(&s->server_schedule) > now + s->server_schedule.base / 20)
+    if (!schedule_due(&s->server_schedule, now))
         return 0;
     Usec wall = clock_wall();
     int r = feel_pulse(s, now, reterr);

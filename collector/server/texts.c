@@ -18,6 +18,7 @@ struct Texts {
     Map *old;
     Map *wanted; /* not yet asked for */
     Map *staged; /* asked for, in a batch that is not kept yet */
+    uint64_t room;
 };
 
 static void set_add(Map *set, Slice id)
@@ -32,6 +33,7 @@ Texts *texts_new(void)
     t->old = map_new(NULL);
     t->wanted = map_new(NULL);
     t->staged = map_new(NULL);
+    t->room = UINT64_MAX;
     return t;
 }
 
@@ -94,15 +96,28 @@ size_t texts_wanted(const Texts *t)
     return map_len(t->wanted);
 }
 
-const char *texts_take_slice(Texts *t, Arena *arena)
+void texts_set_room(Texts *t, uint64_t bytes)
 {
-    if (map_len(t->wanted) == 0)
+    t->room = bytes;
+}
+
+void texts_forget(Texts *t)
+{
+    map_clear(t->young);
+    map_clear(t->old);
+}
+
+const char *texts_take(Texts *t, Arena *arena)
+{
+    const uint64_t fitting = t->room / TEXTS_LENGTH_MAX;
+    const size_t max = map_len(t->wanted) < fitting ? map_len(t->wanted) : (size_t)fitting;
+    if (max == 0)
         return NULL;
     _cleanup_buf_ Buf literal = BUF_INIT;
-    Slice ids[TEXTS_SLICE], id;
+    Slice *ids = arena_new_array(arena, Slice, max), id;
     size_t count = 0;
     void *value;
-    for (size_t at = 0; count < TEXTS_SLICE && map_next(t->wanted, &at, &id, &value);)
+    for (size_t at = 0; count < max && map_next(t->wanted, &at, &id, &value);)
         ids[count++] = arena_dup(arena, id);
     for (size_t i = 0; i < count; i++) {
         buf_append_char(&literal, i ? ',' : '{');

@@ -12,9 +12,10 @@
 typedef struct Texts Texts;
 
 enum {
-    TEXTS_KNOWN_MAX = 20000, /* ids remembered: two generations of half as many */
-    TEXTS_WANTED_MAX = 5000, /* ids waiting to be asked for; more are seen again in a later reading */
-    TEXTS_SLICE = 250,       /* ids a query asks for: each reads all texts. So many of full length fit ROWS_BYTES_MAX */
+    TEXTS_KNOWN_MAX = 20000,  /* ids remembered: two generations of half as many */
+    TEXTS_WANTED_MAX = 5000,  /* ids waiting to be asked for; more are seen again in a later reading */
+    TEXTS_LENGTH_MAX = 16384, /* bytes of one text that are kept */
+    TEXTS_PART = 250,         /* rows that are handed over at a time: 4 MB of texts of full length */
 };
 
 Texts *texts_new(void);
@@ -24,10 +25,15 @@ DEFINE_CLEANUP(Texts *, texts_free)
 /* An id stood in a reading. */
 void texts_see(Texts *t, Slice id);
 size_t texts_wanted(const Texts *t);
-/* The next ids as a text[] literal ("{1,2}") in @arena, staged; NULL when none is wanted. */
-const char *texts_take_slice(Texts *t, Arena *arena);
+/* So many bytes may be added to what waits to be sent: of more texts than fit there, each of full length, is not asked.
+ * At first there is room for all. */
+void texts_set_room(Texts *t, uint64_t bytes);
+/* The wanted ids as a text[] literal ("{1,2}") in @arena, staged: all that there is room for, because the server reads
+ * all texts for one of them. NULL: none is wanted, or there is no room. */
+const char *texts_take(Texts *t, Arena *arena);
 void texts_commit(Texts *t);   /* the batch is kept: what was taken is known */
 void texts_rollback(Texts *t); /* it is not: ask again */
+void texts_forget(Texts *t);   /* what was sent may be lost: nothing is known any more, what stands in a reading is asked for */
 
 void texts_save(const Texts *t, Buf *out);
 /* Damaged bytes: ERR_CORRUPT and nothing known; harmless. */

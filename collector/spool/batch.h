@@ -9,7 +9,7 @@
 
 enum {
     BATCH_ROWS_MAX = WIRE_ROWS_MAX - 1000, /* the rest is for what is told of a reading beside it */
-    BATCH_BYTES_MAX = 24 << 20,            /* estimate of the JSON text; compressed it stays under WIRE_BODY_MAX */
+    BATCH_BYTES_MAX = WIRE_BODY_MAX,       /* estimate of the JSON text, of which no more remains compressed */
     BATCH_FRAMES_MAX = 1024,
 };
 

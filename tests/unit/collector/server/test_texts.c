@@ -34,14 +34,14 @@ static void see_number(int64_t id)
 static void an_id_is_asked_for_once(void **state)
 {
     (void)state;
-    assert_null(texts_take_slice(texts, arena));
+    assert_null(texts_take(texts, arena));
     see_number(-5);
     see_number(7);
     see_number(-5);
     assert_int_equal(texts_wanted(texts), 2);
-    assert_string_equal(texts_take_slice(texts, arena), "{-5,7}");
+    assert_string_equal(texts_take(texts, arena), "{-5,7}");
     see_number(7); /* staged */
-    assert_null(texts_take_slice(texts, arena));
+    assert_null(texts_take(texts, arena));
     texts_commit(texts);
     see_number(7); /* known */
     assert_int_equal(texts_wanted(texts), 0);
@@ -51,23 +51,53 @@ static void an_id_of_a_lost_batch_is_asked_for_again(void **state)
 {
     (void)state;
     see_number(1);
-    assert_string_equal(texts_take_slice(texts, arena), "{1}");
+    assert_string_equal(texts_take(texts, arena), "{1}");
     texts_rollback(texts);
-    assert_string_equal(texts_take_slice(texts, arena), "{1}");
+    assert_string_equal(texts_take(texts, arena), "{1}");
 }
 
-static void slices_are_bounded(void **state)
+static size_t count_ids(const char *literal)
+{
+    size_t count = literal ? 1 : 0;
+    for (const char *p = literal; p && *p; p++)
+        count += *p == ',';
+    return count;
+}
+
+static void all_are_asked_for_at_once(void **state)
 {
     (void)state;
     for (int64_t i = 0; i < TEXTS_WANTED_MAX + 10; i++)
         see_number(i);
     assert_int_equal(texts_wanted(texts), TEXTS_WANTED_MAX);
-    const char *slice = texts_take_slice(texts, arena);
-    size_t commas = 0;
-    for (const char *p = slice; *p; p++)
-        commas += *p == ',';
-    assert_int_equal(commas + 1, TEXTS_SLICE);
-    assert_int_equal(texts_wanted(texts), TEXTS_WANTED_MAX - TEXTS_SLICE);
+    assert_int_equal(count_ids(texts_take(texts, arena)), TEXTS_WANTED_MAX);
+    assert_int_equal(texts_wanted(texts), 0);
+}
+
+static void of_no_more_is_asked_than_there_is_room_for(void **state)
+{
+    (void)state;
+    for (int64_t i = 0; i < 5; i++)
+        see_number(i);
+    texts_set_room(texts, 2 * TEXTS_LENGTH_MAX + 1);
+    assert_int_equal(count_ids(texts_take(texts, arena)), 2);
+    assert_int_equal(texts_wanted(texts), 3);
+    texts_set_room(texts, TEXTS_LENGTH_MAX - 1);
+    assert_null(texts_take(texts, arena));
+    texts_set_room(texts, UINT64_MAX);
+    assert_int_equal(count_ids(texts_take(texts, arena)), 3);
+}
+
+static void what_may_be_lost_is_asked_for_again(void **state)
+{
+    (void)state;
+    see_number(1);
+    assert_string_equal(texts_take(texts, arena), "{1}");
+    texts_commit(texts);
+    texts_forget(texts);
+    assert_int_equal(texts_wanted(texts), 0); /* not before it stands in a reading */
+    see_number(1);
+    assert_string_equal(texts_take(texts, arena), "{1}");
 }
 
 static void what_is_no_plain_id_is_left_alone(void **state)
@@ -84,7 +114,7 @@ static void learn(int64_t from, int64_t to)
 {
     for (int64_t i = from; i < to; i++)
         see_number(i);
-    while (texts_take_slice(texts, arena))
+    while (texts_take(texts, arena))
         texts_commit(texts);
 }
 
@@ -111,7 +141,7 @@ static void known_ids_survive_a_restart(void **state)
     assert_int_equal(texts_load(fresh, buf_slice(&bytes), NULL), 0);
     texts_see(fresh, SLICE_LIT("249"));
     texts_see(fresh, SLICE_LIT("250"));
-    assert_string_equal(texts_take_slice(fresh, arena), "{250}");
+    assert_string_equal(texts_take(fresh, arena), "{250}");
 
     Err err = ERR_INIT;
     int r = texts_load(fresh, SLICE_LIT("pgat1\n1\n2 or 1=1\n"), &err);
@@ -128,7 +158,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEXTS_TEST(an_id_is_asked_for_once),
         TEXTS_TEST(an_id_of_a_lost_batch_is_asked_for_again),
-        TEXTS_TEST(slices_are_bounded),
+        TEXTS_TEST(all_are_asked_for_at_once),
+        TEXTS_TEST(of_no_more_is_asked_than_there_is_room_for),
+        TEXTS_TEST(what_may_be_lost_is_asked_for_again),
         TEXTS_TEST(what_is_no_plain_id_is_left_alone),
         TEXTS_TEST(the_oldest_ids_are_forgotten_those_in_use_are_not),
         TEXTS_TEST(known_ids_survive_a_restart),
