@@ -77,7 +77,7 @@ struct Target {
     Usec reconnect_at;
     Usec housekeeping_at;
     bool texts_changed;
-    uint64_t given_up; /* batches of the spool, as last seen */
+    uint64_t given_up;    /* batches of the spool, as last seen */
     Usec reachable_since; /* wall; or not, since then */
     Usec last_reading;    /* wall */
     Buf next_status;
@@ -181,7 +181,7 @@ static void save_texts(Target *t)
 }
 
 /* Texts are asked for while less than half of the spool is used, and take no more than that: numbers that wait are not
- * given up for them. A batch that was given up may have had some: which ones is not known, so all are sent once more. */
+ * given up for them. A batch that was given up may have had some, nobody knows which: all are sent once more. */
 static void fit_texts_to_spool(Target *t)
 {
     if (!t->spool)

@@ -10,7 +10,7 @@
 #include "collector/server/texts.h"
 #include "lib/base/memory.h"
 
-/* The statement of the texts gives one more character than are kept. What is left of a longer text says so at its end. */
+/* The statement gives one more character than are kept. What is left of a longer text says so at its end. */
 enum { TEXT_CHARACTERS_MAX = 16000 };
 enum { INFO_LENGTH_MAX = 16384 }; /* bytes */
 static const char CUT_MARK[] = " /* the rest was cut */";

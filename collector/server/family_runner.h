@@ -3,8 +3,8 @@
 /*
  * Runs families' statements and keeps their rows: the only place in the collector that runs SQL of families. All that
  * are due on a connection go in one round trip (lib/pg/pipeline.h); rows are streamed, memory is what Rows allows for
- * one family, of texts of a part of them. Text is cleaned here: statement texts lose their literals, settings their credentials, before anything
- * else sees them. The target's thread.
+ * one family, of texts of a part of them. Text is cleaned here: statement texts lose their literals, settings their
+ * credentials, before anything else sees them. The target's thread.
  */
 #include "collector/reading/rows.h"
 #include "lib/pg/pipeline.h"

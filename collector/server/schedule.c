@@ -55,7 +55,7 @@ static Usec next_point(const Schedule *s, const ScheduleEntry *e, Usec now)
     return origin + round_up(earliest - origin, e->effective);
 }
 
-/* What an entry's intervals and its patience are measured in: ticks, or its own interval when it is faster than those. */
+/* What an entry's intervals and its patience are measured in: ticks, or its own interval when it is shorter. */
 static Usec unit_of(const Schedule *s, const ScheduleEntry *e)
 {
     return e->interval < s->base ? e->interval : s->base;

@@ -43,8 +43,8 @@ void schedule_done(Schedule *s);
 size_t schedule_add(Schedule *s, Usec interval);
 /* When the next entry is due; USEC_NEVER without entries. */
 Usec schedule_next(const Schedule *s);
-/* True when the entry is due now, or so soon that it should share this tick: within a twentieth of the base interval, or
- * of its own where that is shorter. It then moves on to its next point. */
+/* True when the entry is due now, or so soon that it should share this tick: within a twentieth of the base interval,
+ * or of its own where that is shorter. It then moves on to its next point. */
 bool schedule_take(Schedule *s, size_t entry, Usec now);
 /* Whether schedule_take() would be true for any of them. */
 bool schedule_due(const Schedule *s, Usec now);

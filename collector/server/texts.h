@@ -33,7 +33,7 @@ void texts_set_room(Texts *t, uint64_t bytes);
 const char *texts_take(Texts *t, Arena *arena);
 void texts_commit(Texts *t);   /* the batch is kept: what was taken is known */
 void texts_rollback(Texts *t); /* it is not: ask again */
-void texts_forget(Texts *t);   /* what was sent may be lost: nothing is known any more, what stands in a reading is asked for */
+void texts_forget(Texts *t);   /* what was sent may be lost: ask for all that stands in a reading */
 
 void texts_save(const Texts *t, Buf *out);
 /* Damaged bytes: ERR_CORRUPT and nothing known; harmless. */
