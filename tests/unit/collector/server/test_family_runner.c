@@ -161,18 +161,68 @@ static void texts_lose_what_is_secret_before_they_are_kept(void **state)
 static void texts_are_cut_and_count_for_the_bound(void **state)
 {
     (void)state;
-    static char text[STATEMENT_TEXT_MAX + 100];
+    static char text[INFO_LENGTH_MAX + 100];
     memset(text, 'x', sizeof(text));
     const Slice all = slice_from(text, sizeof(text));
     const Slice values[] = {all, BYTES("\0\0\0\0\0\0\0\7"), SLICE_NULL, all};
     assert_true(take(values, 4) >= 0);
     assert_int_equal(cell(0, 0)->text.len, WIRE_LABEL_VALUE_MAX);
-    assert_int_equal(cell(0, 3)->text.len, STATEMENT_TEXT_MAX);
-    assert_true(rows.bytes >= WIRE_LABEL_VALUE_MAX + STATEMENT_TEXT_MAX);
+    assert_int_equal(cell(0, 3)->text.len, INFO_LENGTH_MAX);
+    assert_true(rows.bytes >= WIRE_LABEL_VALUE_MAX + INFO_LENGTH_MAX);
     rows.bytes = ROWS_BYTES_MAX;
     assert_true(take(values, 4) >= 0); /* left out, no failure */
     assert_int_equal(rows.row_count, 1);
     assert_true(rows.truncated);
+}
+
+/* The text as it is kept of a statement that is @count times @character. */
+static Slice kept_of(const char *character, size_t count)
+{
+    _cleanup_buf_ Buf text = BUF_INIT;
+    for (size_t i = 0; i < count; i++)
+        buf_append_cstr(&text, character);
+    const Slice values[] = {BYTES("1"), SLICE_NULL, SLICE_NULL, buf_slice(&text)};
+    assert_true(take(values, 4) >= 0);
+    return cell(rows.row_count - 1, 3)->text;
+}
+
+static void a_statement_that_is_cut_says_so(void **state)
+{
+    (void)state;
+    const size_t mark = sizeof(CUT_MARK) - 1;
+    family.mode = FAMILY_MODE_TEXTS;
+    assert_int_equal(kept_of("x", TEXT_CHARACTERS_MAX).len, TEXT_CHARACTERS_MAX);
+    Slice cut = kept_of("x", TEXT_CHARACTERS_MAX + 1);
+    assert_int_equal(cut.len, TEXT_CHARACTERS_MAX + mark);
+    assert_string_equal(arena_dup(rows.arena, slice_skip(cut, cut.len - mark)).ptr, CUT_MARK);
+
+    cut = kept_of("\xe2\x82\xac", TEXT_CHARACTERS_MAX); /* few enough characters, too many bytes */
+    assert_true(cut.len > TEXTS_LENGTH_MAX - 3 && cut.len <= TEXTS_LENGTH_MAX);
+    assert_true(slice_is_utf8(cut));
+    assert_string_equal(arena_dup(rows.arena, slice_skip(cut, cut.len - mark)).ptr, CUT_MARK);
+}
+
+static size_t parts;
+
+static void count_part(void *arg)
+{
+    assert_ptr_equal(arg, &rows);
+    assert_int_equal(rows.row_count, TEXTS_PART);
+    parts++;
+}
+
+static void texts_are_handed_over_part_by_part(void **state)
+{
+    (void)state;
+    family.mode = FAMILY_MODE_TEXTS;
+    run.on_part = count_part;
+    run.arg = &rows;
+    parts = 0;
+    const Slice values[] = {BYTES("1"), SLICE_NULL, SLICE_NULL, BYTES("select")};
+    for (size_t i = 0; i < 2 * TEXTS_PART + 7; i++)
+        assert_true(take(values, 4) >= 0);
+    assert_int_equal(parts, 2);
+    assert_int_equal(rows.row_count, 7);
 }
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
@@ -187,6 +237,8 @@ int main(void)
         TEST(hidden_columns_follow_the_familys_own),
         TEST(texts_lose_what_is_secret_before_they_are_kept),
         TEST(texts_are_cut_and_count_for_the_bound),
+        TEST(a_statement_that_is_cut_says_so),
+        TEST(texts_are_handed_over_part_by_part),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
