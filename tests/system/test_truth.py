@@ -117,8 +117,7 @@ def test_a_statistics_reset_gives_a_gap_and_never_a_negative_or_a_spike(truth):
     truth.workload.rows, truth.inserted_before = 0, 0
     truth.workload.insert(30, 1)
     truth.settle_statistics()
-    at = truth.stored_count()
-    eventually(lambda: truth.stored_count() >= at + 3, SETTLE_SECONDS)
+    truth.wait_for_readings()
     after = truth.api.increase(truth.server_id(), "pg_stat_database.tup_inserted", {"datname": "truth"})
     assert before <= after <= before + 30
     os.kill(truth.collector.process.pid, signal.SIGHUP)  # a reload keeps the baseline
