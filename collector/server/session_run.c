@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * One family's turn: what its answer means for when it is read again, and the reading that is handed over. A family
+ * that the server refuses is not asked at every tick, one that met a limit is given ever longer pauses.
+ */
+#include <inttypes.h>
+
+#include "collector/server/family_runner.h"
+#include "collector/server/session_private.h"
+#include "lib/base/log.h"
+#include "lib/base/memory.h"
+
+#define KEYFRAME_INTERVAL   (15 * 60 * USEC_PER_SEC)
+#define PROBE_SOON_INTERVAL (10 * 60 * USEC_PER_SEC) /* at most so often because a family met something unknown */
+#define PAUSE_MIN           (60 * USEC_PER_SEC)      /* after a statement that met a limit */
+#define PAUSE_MAX           (6 * 3600 * USEC_PER_SEC)
+#define TICK_TOLERANCE      (USEC_PER_SEC / 10)
+
+/* Refused for what it is, not for the moment: asking again at every tick would fill the server's log. */
+static bool is_refused(const Err *err)
+{
+    return err->code == ERR_SQL && (strncmp(err->sqlstate, "42", 2) == 0 || strncmp(err->sqlstate, "0A", 2) == 0 ||
+                                    strcmp(err->sqlstate, "55000") == 0);
+}
+
+/* What was probed is no longer there: an extension was updated or dropped. */
+static bool is_unknown_object(const Err *err)
+{
+    static const char *const STATES[] = {"42P01", "42703", "42883", "3F000", "0A000"};
+    for (size_t i = 0; i < ARRAY_LENGTH(STATES); i++) {
+        if (strcmp(err->sqlstate, STATES[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Ended by statement_timeout or lock_timeout: each time costs the server that long, and is a line in its log. */
+static bool is_limit(const Err *err)
+{
+    return err->code == ERR_TIMEOUT || strcmp(err->sqlstate, "55P03") == 0;
+}
+
+static void pause_family(FamilyState *state, Usec now)
+{
+    state->pause = state->pause ? 2 * state->pause : state->interval > PAUSE_MIN ? state->interval : PAUSE_MIN;
+    if (state->pause > PAUSE_MAX)
+        state->pause = PAUSE_MAX;
+    state->retry_at = now + state->pause;
+}
+
+void session_note_failure(Session *s, const Run *run, const Err *err)
+{
+    FamilyState *state = run->state;
+    state->errors++;
+    state->last_error = *err;
+    if (is_refused(err))
+        state->retry_at = run->now + PROBE_INTERVAL;
+    else if (is_limit(err))
+        pause_family(state, run->now);
+    if (is_refused(err) && is_unknown_object(err) && s->opened_at + PROBE_SOON_INTERVAL < s->probe_at)
+        s->probe_at = s->opened_at + PROBE_SOON_INTERVAL;
+    if (complain_due(&state->complain, run->now))
+        log_warn("metric family could not be read", log_str("server", s->options.server->name),
+                 log_str("family", state->family->name), log_str("database", run->database), log_error_field(err));
+}
+
+void session_note_success(Session *s, const Run *run)
+{
+    FamilyState *state = run->state;
+    state->last_error = ERR_INIT;
+    state->pause = 0;
+    state->rows += s->rows.row_count;
+    if (s->rows.truncated) {
+        state->truncated++;
+        if (complain_due(&state->complain, run->now))
+            log_warn("metric family has more rows than are read", log_str("server", s->options.server->name),
+                     log_str("family", state->family->name), log_str("database", run->database),
+                     log_int("rows", (int64_t)s->rows.row_count));
+    } else if (complain_recovered(&state->complain, run->now)) {
+        log_info("metric family is read again", log_str("server", s->options.server->name),
+                 log_str("family", state->family->name));
+    }
+}
+
+/* Tells the texts which ids there are: those of the label that the family of texts asks by. */
+static void see_ids(Session *s, const Run *run)
+{
+    const Family *asking = NULL;
+    for (size_t i = 0; s->options.texts && i < s->family_count && !asking; i++) {
+        if (s->families[i].family->mode == FAMILY_MODE_TEXTS)
+            asking = s->families[i].family;
+    }
+    if (!asking || run->state->family->mode == FAMILY_MODE_TEXTS || asking->label_count == 0)
+        return;
+    for (size_t label = 0; label < s->rows.label_count; label++) {
+        if (strcmp(s->rows.columns[label]->name, asking->columns[0].name) != 0)
+            continue;
+        for (size_t row = 0; row < s->rows.row_count; row++) {
+            const Cell *cell = &s->rows.cells.items[row * s->rows.column_count + label];
+            if (cell->type == CELL_TEXT)
+                texts_see(s->options.texts, cell->text);
+        }
+    }
+}
+
+/* A family of the user's own may be changed under its name: what was counted before is not compared with it. */
+static const char *epoch_of(Session *s, const Run *run)
+{
+    if (!run->state->family->own)
+        return buf_cstr(&s->epoch);
+    buf_clear(&s->own_epoch);
+    buf_printf(&s->own_epoch, "%s %016" PRIx64, buf_cstr(&s->epoch), family_fingerprint(run->state->family));
+    return buf_cstr(&s->own_epoch);
+}
+
+void session_deliver(Session *s, const Run *run)
+{
+    Reading reading = rows_reading(&s->rows);
+    reading.family = run->state->family->name;
+    reading.database = run->database;
+    reading.epoch = epoch_of(s, run);
+    reading.wall = run->wall;
+    reading.monotonic = run->now;
+    reading.keyframe = run->keyframe;
+    /* Behind a limit a row may be hidden at one reading and seen at the next. */
+    size_t limit = (size_t)run->state->family->limit;
+    reading.partial |= limit > 0 && reading.row_count >= limit;
+    reading.top = run->state->top;
+    reading.top_by = run->state->family->top_by;
+    if (run->state->family->roll_up == ROLL_UP_PARTITIONS && !s->options.settings->roll_up_partitions)
+        reading.rolled = NULL;
+    run->state->bytes += s->options.on_reading(s->options.arg, &reading);
+}
+
+/* The server reads all texts for one of them, so all are asked for at once, and handed over bit by bit. */
+static void on_texts_part(void *arg)
+{
+    const Run *run = arg;
+    run->state->rows += run->session->rows.row_count;
+    session_deliver(run->session, run);
+}
+
+static void on_run_end(void *arg, const FamilyRunEnd *end)
+{
+    Run *run = arg;
+    Session *s = run->session;
+    run->ended = true;
+    run->state->runs++;
+    run->state->cost += end->cost;
+    /* The readings of a tick share its time as long as that is true; behind a slow statement they have their own. Texts
+     * have no time, and parts of them may be gone already. */
+    if (end->begun > run->now + TICK_TOLERANCE && run->state->family->mode != FAMILY_MODE_TEXTS) {
+        run->wall += end->begun - run->now;
+        run->now = end->begun;
+    }
+    bool failed = end->result < 0 || (run->reset && run->reset->result < 0);
+    presence_note(s->presence, run->state->family, run->database, failed, s->rows.row_count, run->now);
+    if (end->result < 0)
+        session_note_failure(s, run, end->err);
+    if (failed)
+        return;
+    if (run->reset)
+        epoch_format(&s->epoch, s->system_identifier, &s->pulse, buf_cstr(&run->reset->text));
+    session_note_success(s, run);
+    see_ids(s, run);
+    session_deliver(s, run);
+}
+
+void session_deliver_nothing(Session *s, const Run *run)
+{
+    const ResolvedFamily *family = &run->state->resolved;
+    rows_begin(&s->rows, family->columns, family->column_count, family->label_count);
+    session_deliver(s, run);
+}
+
+int session_run_families(Session *s, PgConn *conn, const PgStep *first, Run *runs, size_t count, const char *ids,
+                         Err *reterr)
+{
+    _cleanup_free_ FamilyRun *asked = mem_alloc_array(sizeof(*asked), count + 1);
+    for (size_t i = 0; i < count; i++) {
+        runs[i].session = s;
+        asked[i] = (FamilyRun){
+            .family = &runs[i].state->resolved,
+            .ids = ids,
+            .backslash_escapes = s->settled.backslash_escapes,
+            .timeout = s->statement_timeout + STATEMENT_GRACE,
+            .arg = &runs[i],
+            .on_part = runs[i].state->family->mode == FAMILY_MODE_TEXTS ? on_texts_part : NULL,
+            .on_end = on_run_end,
+        };
+    }
+    return family_runner_run(conn, first, asked, count, &s->rows, reterr);
+}
+
+/* Every series of a family gets its keyframe at the same tick. */
+bool session_keyframe_is_due(const FamilyState *state, Usec now)
+{
+    Usec interval = state->family->keyframe == FAMILY_KEYFRAME_DAILY ? KEYFRAME_DAY : KEYFRAME_INTERVAL;
+    return state->family->keyframe == FAMILY_KEYFRAME_ALWAYS ||
+           now + state->interval / 2 >= state->last_keyframe + interval;
+}
