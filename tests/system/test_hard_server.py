@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: PostgreSQL
 """A watched server that hangs, is replaced, fails over, is reset, has no connection left, changes its password: what
 was counted is exact or marked as a gap, the server is not molested, and the collector goes on by itself."""
+import signal
 import threading
 import time
 
@@ -209,6 +210,48 @@ def test_resets_in_the_middle_of_load_never_spike(major, collector):
         before, at = eventually(steady, 60, "the load goes on")
         insert(server, 33)
         eventually(lambda: inserted(collector) - before == 33 == counted(server) - at, 20, "truth afterwards")
+        assert not server.log_errors()
+
+
+def calls_told(collector, queryid):
+    """Of one statement, a value a row; None: not known."""
+    return [row["calls"] for row in find(collector.frames("pg_stat_statements"), queryid=queryid)]
+
+
+def gaps_of(collector):
+    return sum(bool(frame.get("gap")) for frame in collector.frames("pg_stat_user_tables", database="app"))
+
+
+def test_a_reset_that_was_outgrown_is_seen(collector):
+    """Between two readings the counters of a statement and of a database begin anew and pass what they were: only the
+    time of the reset tells. Versions 17 and later have it for each statement."""
+    need(18)
+    with watched_server(18) as server:
+        fill(server)
+        insert(server, 10)
+        server.execute("select 4711 as outgrown")
+        statement = "select queryid from pg_stat_statements where query like '%as outgrown'"
+        name = str(server.value(statement))
+        watch(collector, main=server)
+        eventually(lambda: calls_told(collector, name), 20, "the statement is not read")
+        collector.wait_for_batches(2)
+        told, gaps = inserted(collector), gaps_of(collector)
+        collector.process.send_signal(signal.SIGSTOP)
+        server.execute(f"select pg_stat_statements_reset(0, 0, ({statement}))")
+        for _ in range(30):
+            server.execute("select 4711 as outgrown")
+        server.execute("select pg_stat_reset()", dbname="app")
+        insert(server, 500)
+        collector.process.send_signal(signal.SIGCONT)
+        eventually(lambda: gaps_of(collector) > gaps, 20, "the reset of the database is no gap")
+        collector.wait_for_batches(2)
+        assert inserted(collector) == told, "500, less what was forgotten, is no increase"
+        assert not any(calls_told(collector, name)), "30, less what was forgotten, is no increase"
+        insert(server, 33)
+        for _ in range(5):
+            server.execute("select 4711 as outgrown")
+        eventually(lambda: inserted(collector) == told + 33, 20, "rows afterwards")
+        eventually(lambda: sum(c or 0 for c in calls_told(collector, name)) == 5, 20, "calls afterwards")
         assert not server.log_errors()
 
 
