@@ -65,6 +65,7 @@ def test_all_is_well(collector, monitored):
     found = as_json(collector)
     server = found["servers"][0]
     assert server["families"]["read"] > 20 and server["families"]["failing"] == 0
+    assert server["missing"] and server["families"]["missing"] >= len(server["missing"])
     assert server["cost"]["sql_ms_per_reading"] > 0 and server["cost"]["dearest"]
     assert abs(found["time"] - server["last_reading"]) < 60e6
     assert found["collector_id"] == collector.id
