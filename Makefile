@@ -1,6 +1,6 @@
 # pgAnalytics: what you can type. `make help` lists it. Each target does its own set-up and may be repeated.
 .DEFAULT_GOAL := help
-.PHONY: help setup build test demo stop lint coverage fuzz bench bench-collector docs clean
+.PHONY: help setup build test demo stop lint coverage fuzz bench bench-collector bench-families docs clean
 
 FUZZ_SECONDS ?= 60
 DEMO_PORT ?= 8443
@@ -39,6 +39,9 @@ bench: build ## first figures: cost of the collector, throughput of the backend
 
 bench-collector: build ## what watching a server costs, ours beside postgres_exporter (about six minutes)
 	@bench/collector.sh
+
+bench-families: build ## what each metric family costs the server (two minutes); --write in ARGS puts it into docs/cost.md
+	@PGA_BUILD=$(CURDIR)/build/release PYTHONPATH=tests/support:bench /usr/bin/python3 bench/family_costs.py $(ARGS)
 
 docs: setup ## generate docs/metrics.md and docs/config-*.md anew
 	@tools/gen_docs.sh
