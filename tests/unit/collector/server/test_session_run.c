@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* When a family that failed is asked again: time is passed in. On real servers: tests/system/test_hard_server.py. */
+#include "collector/server/session_private.h"
+
+#include "tests/support/kept_log.h"
+#include "tests/support/unit.h"
+
+#define MINUTE (60 * USEC_PER_SEC)
+#define HOUR   (60 * MINUTE)
+
+static const Family FAMILY = {.name = "f"};
+static const ServerSettings SERVER = {.name = "main"};
+static Session session;
+static FamilyState family;
+static Run run;
+
+static int setup(void **state)
+{
+    (void)state;
+    kept_log_begin();
+    session = (Session){.options = {.server = &SERVER}, .probe_at = 24 * HOUR};
+    family = (FamilyState){.family = &FAMILY, .interval = 10 * USEC_PER_SEC};
+    run = (Run){.session = &session, .state = &family, .now = HOUR};
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    kept_log_end();
+    return 0;
+}
+
+static void note(ErrCode code, const char *sqlstate)
+{
+    Err err = {.code = code};
+    (void)snprintf(err.sqlstate, sizeof(err.sqlstate), "%s", sqlstate);
+    session_note_failure(&session, &run, &err);
+}
+
+static Usec pause_after(ErrCode code, const char *sqlstate)
+{
+    family.retry_at = 0;
+    note(code, sqlstate);
+    return family.retry_at > 0 ? family.retry_at - run.now : 0;
+}
+
+static void each_limit_in_a_row_doubles_the_pause(void **state)
+{
+    (void)state;
+    static const int MINUTES[] = {1, 2, 4, 8, 16, 32, 64, 128, 256, 360, 360};
+    for (size_t i = 0; i < ARRAY_LENGTH(MINUTES); i++)
+        assert_true(pause_after(ERR_TIMEOUT, "57014") == MINUTES[i] * MINUTE);
+    session_note_success(&session, &run);
+    assert_true(pause_after(ERR_SQL, "55P03") == MINUTE); /* lock_timeout */
+    assert_int_equal(family.errors, 12);
+}
+
+static void a_slow_family_pauses_for_its_interval_at_least(void **state)
+{
+    (void)state;
+    family.interval = 10 * MINUTE;
+    assert_true(pause_after(ERR_TIMEOUT, "") == 10 * MINUTE);
+    family.interval = 24 * HOUR;
+    family.pause = 0;
+    assert_true(pause_after(ERR_TIMEOUT, "") == 6 * HOUR);
+}
+
+static void what_is_refused_is_asked_again_tomorrow(void **state)
+{
+    (void)state;
+    static const char *const REFUSED[] = {"42501", "42P01", "0A000", "55000"};
+    for (size_t i = 0; i < ARRAY_LENGTH(REFUSED); i++)
+        assert_true(pause_after(ERR_SQL, REFUSED[i]) == 24 * HOUR);
+    assert_true(pause_after(ERR_SQL, "22012") == 0); /* a value of the moment */
+    assert_true(pause_after(ERR_SQL, "40001") == 0);
+}
+
+static void an_unknown_object_has_the_server_looked_at_soon(void **state)
+{
+    (void)state;
+    note(ERR_SQL, "42501");
+    assert_true(session.probe_at == 24 * HOUR);
+    note(ERR_SQL, "42P01");
+    assert_true(session.probe_at == 10 * MINUTE);
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(each_limit_in_a_row_doubles_the_pause),
+        TEST(a_slow_family_pauses_for_its_interval_at_least),
+        TEST(what_is_refused_is_asked_again_tomorrow),
+        TEST(an_unknown_object_has_the_server_looked_at_soon),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
