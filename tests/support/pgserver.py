@@ -192,6 +192,7 @@ class PgServer:
             "max_connections": 40,
             "max_wal_size": "256MB",
             "timezone": "UTC",
+            "autovacuum_naptime": "1d",  # it would come at any moment: count, hold a snapshot, change what is estimated
             **self.settings,
         }
         lines = []
