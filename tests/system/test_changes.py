@@ -33,8 +33,8 @@ def one_collector(server, tmp_path):
 
 
 def events(collector):
-    """(kind, change, object, attribute, before, after) of all events so far."""
-    found = [row for frame in collector.frames("change_event") for row in rows(frame)]
+    """(kind, change, object, attribute, before, after) of all events so far, but that a busy machine makes readings dear."""
+    found = [row for frame in collector.frames("change_event") for row in rows(frame) if row["kind"] != "budget"]
     assert all(row["events"] == 1 for row in found if row["change"] != "more")
     return [tuple(row[c] for c in ("kind", "change", "object", "attribute", "before", "after")) for row in found]
 
