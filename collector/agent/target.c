@@ -523,7 +523,7 @@ static void tick(Target *t)
         t->housekeeping_at = now + HOUSEKEEPING_INTERVAL;
     }
     publish_status(t);
-    resident_release(now);
+    resident_release(now, settings_get(t->settings)->interval);
 }
 
 static Usec next_wake(const Target *t)

@@ -185,15 +185,19 @@ static void run_host_family(Session *s, const Run *run)
 void session_read_host(Session *s, Usec now)
 {
     Usec wall = clock_wall();
+    _cleanup_buf_ Buf boot = BUF_INIT;
     for (size_t i = 0; i < s->family_count; i++) {
         FamilyState *state = &s->families[i];
         if (state->family->scope != FAMILY_SCOPE_HOST || !schedule_take(&s->host_schedule, state->entry, now))
             continue;
         buf_clear(&s->epoch);
-        if (session_own_family(state->family))
+        if (session_own_family(state->family)) {
             buf_append_cstr(&s->epoch, s->born);
-        else
-            system_epoch(&s->host, &s->epoch);
+        } else {
+            if (boot.len == 0)
+                system_epoch(&s->host, &boot);
+            buf_append(&s->epoch, buf_slice(&boot));
+        }
         Run run = {
             .session = s, .state = state, .now = now, .wall = wall, .keyframe = session_keyframe_is_due(state, now)};
         run_host_family(s, &run);

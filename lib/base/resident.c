@@ -9,7 +9,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define HEAP_INTERVAL (50 * USEC_PER_SEC) /* below the minute in which servers are read */
 #define CODE_FIRST    (10 * USEC_PER_SEC) /* everything was read and sent once by then */
 #define CODE_INTERVAL (3600 * USEC_PER_SEC)
 
@@ -42,12 +41,12 @@ static bool take_turn(_Atomic Usec *due, Usec now, Usec interval)
     return at <= now && atomic_compare_exchange_strong(due, &at, now + interval);
 }
 
-void resident_release(Usec now)
+void resident_release(Usec now, Usec interval)
 {
     static _Atomic Usec heap_due, code_due;
     Usec never = 0;
-    if (take_turn(&heap_due, now, HEAP_INTERVAL))
-        (void)malloc_trim(0); /* whether there was something to give */
+    if (take_turn(&heap_due, now, interval - interval / 8)) /* who comes a little early is not too early */
+        (void)malloc_trim(0);                               /* whether there was something to give */
     if (!atomic_compare_exchange_strong(&code_due, &never, now + CODE_FIRST) &&
         take_turn(&code_due, now, CODE_INTERVAL))
         resident_release_code();

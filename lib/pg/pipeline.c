@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
  * See pipeline.h. Everything is queued at once, each statement (with its PREPARE where it is new) followed by a sync of
- * its own: the sync ends its transaction, and bounds what a failure makes the server skip. What does not fit into the
- * socket is sent while answers are read.
+ * its own: the sync ends its transaction, and bounds what a failure makes the server skip. libpq sends at every sync;
+ * the socket is corked meanwhile, so that dozens of small statements travel together. What does not fit into the socket
+ * is sent while answers are read.
  *
  * Invariant: as many PGRES_PIPELINE_SYNC come back as steps were queued; when the last one was read the connection is
  * out of pipeline mode and idle.
@@ -10,6 +11,9 @@
 #include "lib/pg/pipeline.h"
 
 #include <assert.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
 
 #include "lib/base/memory.h"
 #include "lib/pg/conn_private.h"
@@ -53,15 +57,20 @@ static bool queue_step(const Pipeline *p, size_t index)
     return sent && PQpipelineSync(c->pg);
 }
 
+/* A hint: a local socket has no such option, and needs none. */
+static void cork(PGconn *pg, int on)
+{
+    (void)setsockopt(PQsocket(pg), IPPROTO_TCP, TCP_CORK, &on, sizeof(on));
+}
+
 static bool queue_all(const Pipeline *p, size_t count)
 {
-    if (PQenterPipelineMode(p->conn->pg) == 0)
-        return false;
-    for (size_t i = 0; i < count; i++) {
-        if (!queue_step(p, i))
-            return false;
-    }
-    return true;
+    bool queued = PQenterPipelineMode(p->conn->pg) == 1;
+    cork(p->conn->pg, 1);
+    for (size_t i = 0; i < count && queued; i++)
+        queued = queue_step(p, i);
+    cork(p->conn->pg, 0);
+    return queued;
 }
 
 static void note_failure(Pipeline *p, Answer *a, const PGresult *result)

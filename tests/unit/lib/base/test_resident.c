@@ -66,17 +66,17 @@ static void it_takes_turns(void **state)
 {
     (void)state;
     unsigned sum = 0;
-    resident_release(100 * USEC_PER_SEC);
+    resident_release(100 * USEC_PER_SEC, 60 * USEC_PER_SEC);
     dl_iterate_phdr(touch, &sum);
     long all = resident_code_kb();
-    resident_release(105 * USEC_PER_SEC);
+    resident_release(105 * USEC_PER_SEC, 60 * USEC_PER_SEC);
     assert_int_equal(resident_code_kb(), all);
-    resident_release(110 * USEC_PER_SEC);
+    resident_release(110 * USEC_PER_SEC, 60 * USEC_PER_SEC);
     assert_true(resident_code_kb() < all);
     dl_iterate_phdr(touch, &sum);
-    resident_release(3000 * USEC_PER_SEC);
+    resident_release(3000 * USEC_PER_SEC, 60 * USEC_PER_SEC);
     assert_int_equal(resident_code_kb(), all);
-    resident_release(3710 * USEC_PER_SEC);
+    resident_release(3710 * USEC_PER_SEC, 60 * USEC_PER_SEC);
     assert_true(resident_code_kb() < all);
 }
 
