@@ -37,6 +37,7 @@ def one_server():
 
 @pytest.fixture(name="collector")
 def one_collector(server, tmp_path):
+    server.mark_log()
     made = LoneCollector(tmp_path, {"main": server.dsn(user="monitor")})
     families = tmp_path / "metrics.d"
     families.mkdir()

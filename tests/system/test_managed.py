@@ -26,6 +26,7 @@ def server():
         monitoring_setup(running)
         for function in REVOKED:
             running.execute(f"revoke execute on function {function} from public, pg_monitor")
+        running.execute("create role guarded login in role pg_monitor")
         yield running
 
 
@@ -88,7 +89,7 @@ def guarded(collector, server, command):
 
 
 def test_a_command_gives_the_password(server, tmp_path):
-    server.execute("create role guarded login password 'tok en$1' in role pg_monitor")
+    server.execute("alter role guarded password 'tok en$1'")
     collector = Collector(NoBackend(), {}, directory=tmp_path)
     done = guarded(collector, server, 'echo noise >&2; printf "tok en\\$1\\nsecond line\\n"; [ "$1$2" = \'a b$HOME\' ]\n')
     assert done.returncode == 0 and "cannot be read" not in done.stderr, done.stderr
