@@ -364,7 +364,7 @@ def test_addresses_tokens_and_reload(watched):
     server, _ = watched
     targets = {"main": server.dsn(user="monitor")}
     with Exporter(targets) as exporter:
-        started = exporter.log_lines("info")[0]
+        started = eventually(lambda: exporter.log_lines("info"))[0]  # it may serve before it says so
         assert started["message"].startswith("started as an exporter only") and started["metrics"] == exporter.listen
         taken = Exporter(targets, listen=exporter.listen)
         taken.launch([program("pganalytics"), "--config", taken.config], {})
