@@ -64,12 +64,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                      .database = "d",
                      .columns = map_new(NULL),
                      .functions = map_new(NULL),
+                     .denied = map_new(NULL),
                      .extensions = map_new(NULL),
                      .settings = map_new(NULL)};
     check_resolved(f, &facts);
     facts.in_recovery = true;
     map_put(facts.extensions, SLICE_LIT("ext"), &extension);
     map_put(facts.functions, SLICE_LIT("f"), present);
+    map_put(facts.denied, SLICE_LIT("u"), present);
+    map_put(facts.denied, SLICE_LIT("g()"), present);
     map_put(facts.settings, SLICE_LIT("s"), present);
     static const char *const columns[] = {"v", "v.a", "v.b", "v.l", "w", "w.a"};
     for (size_t i = 0; i < ARRAY_LENGTH(columns); i++)

@@ -182,6 +182,38 @@ static int check_extension(Resolver *r)
     return RESOLVE_OK;
 }
 
+/* All that this family misses is there for others: the statements that let this role use it, too. */
+static int denied(Resolver *r, const char *name, const char *grants)
+{
+    return absent(r, "this role may not use %s; as a superuser in database \"%s\": %s", name, r->facts->database,
+                  grants);
+}
+
+static bool has_required(const Resolver *r, Slice name)
+{
+    bool is_function = slice_ends_with(name, SLICE_LIT("()"));
+    if (is_function)
+        name.len -= 2;
+    const Source source = {.name = name, .is_function = is_function};
+    return source_exists(r, &source);
+}
+
+static int check_required(Resolver *r)
+{
+    _cleanup_buf_ Buf grants = BUF_INIT;
+    const char *first = NULL;
+    for (const char *const *name = r->family->required; name && *name; name++) {
+        if (has_required(r, slice_cstr(*name)))
+            continue;
+        const char *grant = pg_facts_grant(r->facts, slice_cstr(*name));
+        if (!grant)
+            return absent(r, "%s has no %s for this role", server_name(r), *name);
+        buf_printf(&grants, "%s%s", first ? "; " : "", grant);
+        first = first ? first : *name;
+    }
+    return first ? denied(r, first, buf_cstr(&grants)) : RESOLVE_OK;
+}
+
 static int check_server(Resolver *r)
 {
     const Family *f = r->family;
@@ -189,16 +221,8 @@ static int check_server(Resolver *r)
         return absent(r, "only a primary has it, and this server is a standby");
     if (f->gate == FAMILY_GATE_STANDBY && !r->facts->in_recovery)
         return absent(r, "only a standby has it, and this server is a primary");
-    for (const char *const *name = f->required; name && *name; name++) {
-        Slice s = slice_cstr(*name);
-        bool is_function = slice_ends_with(s, SLICE_LIT("()"));
-        if (is_function)
-            s.len -= 2;
-        Source source = {.name = s, .is_function = is_function};
-        if (!source_exists(r, &source))
-            return absent(r, "%s has no %s that this role may use", server_name(r), *name);
-    }
-    return check_extension(r);
+    int result = check_required(r);
+    return result == RESOLVE_OK ? check_extension(r) : result;
 }
 
 /* The FROM text; NULL with r->reason set. */
@@ -210,13 +234,19 @@ static const char *choose_from(Resolver *r)
             return *from;
     }
     const Source *missing = missing_source(r);
+    const char *called = arena_printf(r->arena, "%.*s%s", SLICE_ARG(missing->name), missing->is_function ? "()" : "");
+    const char *grant = pg_facts_grant(r->facts, slice_cstr(called));
+    if (grant) {
+        (void)denied(r, called, grant);
+        return NULL;
+    }
     const PgExtension *e = pg_facts_extension(r->facts, slice_cstr(r->family->needs));
     const char *kind = missing->is_function ? "function" : "relation";
     if (e && e->default_version && strcmp(e->version, e->default_version) != 0)
         (void)absent(r, "extension %s %s has no %s %.*s; version %s may: alter extension %s update", r->family->needs,
                      e->version, kind, SLICE_ARG(missing->name), e->default_version, r->family->needs);
     else
-        (void)absent(r, "%s has no %s %.*s that this role may read", server_name(r), kind, SLICE_ARG(missing->name));
+        (void)absent(r, "%s has no %s %.*s for this role", server_name(r), kind, SLICE_ARG(missing->name));
     return NULL;
 }
 

@@ -28,12 +28,31 @@ static const char column_sql[] =
     " and d.classid = 'pg_class'::regclass and d.refclassid = 'pg_extension'::regclass and d.deptype = 'e'))"
     " and (has_table_privilege(c.oid, 'select') or has_column_privilege(c.oid, a.attnum, 'select'))";
 
+/* What looks for superusers itself, so that no grant helps: it is not there for others. */
+#define NOT_FOR_SUPERUSERS_ALONE                                                                                       \
+    " and (p.proname <> 'pg_show_replication_origin_status' or current_setting('server_version_num')::int >= 140000"   \
+    " or (select rolsuper from pg_roles where rolname = current_user))"
+
 static const char function_sql[] =
     "select p.proname, p.pronargs from pg_proc p"
     " where p.prokind = 'f' and (p.pronamespace = 'pg_catalog'::regnamespace and p.proname like 'pg\\_%'"
     " or exists (select from pg_depend d where d.objid = p.oid"
     " and d.classid = 'pg_proc'::regclass and d.refclassid = 'pg_extension'::regclass and d.deptype = 'e'))"
-    " and has_function_privilege(p.oid, 'execute')";
+    " and has_function_privilege(p.oid, 'execute')" NOT_FOR_SUPERUSERS_ALONE;
+
+static const char denied_sql[] =
+    "select c.relname, format('grant select on %s to %I', c.oid::regclass, current_user) from pg_class c"
+    " where c.relkind in ('r', 'v', 'm', 'f')"
+    " and (c.relnamespace = 'pg_catalog'::regnamespace or exists (select from pg_depend d where d.objid = c.oid"
+    " and d.classid = 'pg_class'::regclass and d.refclassid = 'pg_extension'::regclass and d.deptype = 'e'))"
+    " and not has_table_privilege(c.oid, 'select') and not has_any_column_privilege(c.oid, 'select')"
+    " union all"
+    " select p.proname || '()', format('grant execute on function %s to %I', p.oid::regprocedure, current_user)"
+    " from pg_proc p"
+    " where p.prokind = 'f' and (p.pronamespace = 'pg_catalog'::regnamespace and p.proname like 'pg\\_%'"
+    " or exists (select from pg_depend d where d.objid = p.oid"
+    " and d.classid = 'pg_proc'::regclass and d.refclassid = 'pg_extension'::regclass and d.deptype = 'e'))"
+    " and not has_function_privilege(p.oid, 'execute')" NOT_FOR_SUPERUSERS_ALONE;
 
 static const char extension_sql[] = "select e.extname, e.extversion, n.nspname, a.default_version"
                                     " from pg_extension e join pg_namespace n on n.oid = e.extnamespace"
@@ -169,15 +188,26 @@ static int read_extensions(const FactsReader *reader, Err *reterr)
     return 0;
 }
 
-static int read_settings(const FactsReader *reader, Err *reterr)
+/* Rows of a name and a text go into @map. */
+static int read_texts(const FactsReader *reader, const char *sql, Map *map, Err *reterr)
 {
     _cleanup_pgresult_ PGresult *rows = NULL;
-    int r = run(reader, setting_sql, PG_SHAPE_ROWS, &rows, reterr);
+    int r = run(reader, sql, PG_SHAPE_ROWS, &rows, reterr);
     if (r < 0)
         return r;
     for (int i = 0; i < PQntuples(rows); i++)
-        map_put(reader->facts->settings, field(rows, i, 0), (void *)(uintptr_t)field_dup(reader, rows, i, 1));
+        map_put(map, field(rows, i, 0), (void *)(uintptr_t)field_dup(reader, rows, i, 1));
     return 0;
+}
+
+static int read_denied(const FactsReader *reader, Err *reterr)
+{
+    return read_texts(reader, denied_sql, reader->facts->denied, reterr);
+}
+
+static int read_settings(const FactsReader *reader, Err *reterr)
+{
+    return read_texts(reader, setting_sql, reader->facts->settings, reterr);
 }
 
 int pg_facts_read(PgConn *c, Arena *arena, PgFacts *ret, Err *reterr)
@@ -185,12 +215,13 @@ int pg_facts_read(PgConn *c, Arena *arena, PgFacts *ret, Err *reterr)
     *ret = (PgFacts){
         .columns = map_new(NULL),
         .functions = map_new(NULL),
+        .denied = map_new(NULL),
         .extensions = map_new(NULL),
         .settings = map_new(NULL),
     };
     FactsReader reader = {.conn = c, .arena = arena, .facts = ret};
-    static int (*const steps[])(const FactsReader *, Err *) = {read_server, read_columns, read_functions,
-                                                               read_extensions, read_settings};
+    static int (*const steps[])(const FactsReader *, Err *) = {read_server, read_columns,    read_functions,
+                                                               read_denied, read_extensions, read_settings};
     for (size_t i = 0; i < ARRAY_LENGTH(steps); i++) {
         int r = steps[i](&reader, reterr);
         if (r < 0) {
@@ -205,6 +236,7 @@ void pg_facts_done(PgFacts *f)
 {
     f->columns = map_free(f->columns);
     f->functions = map_free(f->functions);
+    f->denied = map_free(f->denied);
     f->extensions = map_free(f->extensions);
     f->settings = map_free(f->settings);
 }
@@ -226,6 +258,11 @@ bool pg_facts_has_column(const PgFacts *f, Slice relation, Slice column)
 bool pg_facts_has_function(const PgFacts *f, Slice name)
 {
     return map_has(f->functions, name);
+}
+
+const char *pg_facts_grant(const PgFacts *f, Slice name)
+{
+    return map_get(f->denied, name);
 }
 
 const PgExtension *pg_facts_extension(const PgFacts *f, Slice name)

@@ -21,6 +21,8 @@ typedef struct PgFacts {
     const char *database;  /* connected to */
     Map *columns;          /* set: "relation" and "relation.column" of pg_catalog and of extensions, readable */
     Map *functions;        /* set: "name" and "name/nargs" of pg_catalog's pg_* and of extensions, executable */
+    Map *denied;           /* "relation" or "function()" that is there but not for this role -> the GRANT that
+                              mends it, const char * */
     Map *extensions;       /* name -> const PgExtension * */
     Map *settings;         /* the few settings that decide what can be known: name -> const char * */
 } PgFacts;
@@ -38,6 +40,8 @@ void pg_facts_done(PgFacts *f); /* frees the maps */
 bool pg_facts_has_relation(const PgFacts *f, Slice relation);
 bool pg_facts_has_column(const PgFacts *f, Slice relation, Slice column);
 bool pg_facts_has_function(const PgFacts *f, Slice name); /* any number of arguments */
+/* The statement that would let this role use @name ("relation" or "function()"); NULL: it is not there, or allowed. */
+const char *pg_facts_grant(const PgFacts *f, Slice name);
 const PgExtension *pg_facts_extension(const PgFacts *f, Slice name);
 /* "on" settings: true; off, unknown or absent: false. */
 bool pg_facts_setting_on(const PgFacts *f, const char *name);

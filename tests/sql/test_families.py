@@ -28,6 +28,8 @@ SINCE = {"pg_stat_slru": 13, "pg_stat_wal": 14, "pg_stat_replication_slots": 14,
 SINCE_SUPERUSER = {"pg_shmem_allocations": 13, "pg_backend_memory": 14}
 STANDBY_ONLY = {"pg_stat_wal_receiver", "pg_stat_database_conflicts", "pg_stat_recovery_prefetch"}
 SUPERUSER_ONLY = {"pg_hba_file_rules", "pg_replication_origin_status", "pg_file_settings", "pg_ident_file_mappings"}
+GRANT = '; as a superuser in database "app": '
+NO_GRANT_BEFORE = {"pg_replication_origin_status": 14}  # the server looks for superusers itself
 THIRD_PARTY = {"pg_stat_kcache": "pg_stat_kcache", "pg_wait_sampling_profile": "pg_wait_sampling",
                "pg_qualstats": "pg_qualstats"}
 # Families that show at least one row on any server under a little load.
@@ -114,16 +116,23 @@ def result(server):
     return server.at_first
 
 
+def is_denied(name, major):
+    """The server has it, but not for pg_monitor."""
+    if name in SUPERUSER_ONLY:
+        return major >= {**SINCE, **NO_GRANT_BEFORE}.get(name, 0)
+    return name in SINCE_SUPERUSER and SINCE_SUPERUSER[name] <= major < SINCE[name]
+
+
 def absent_reason(result, name, major, standby):
     since = {**SINCE, **SINCE_SUPERUSER} if result["is_superuser"] else SINCE
     if name in THIRD_PARTY:
         return f"create extension {THIRD_PARTY[name]}"
     if name in STANDBY_ONLY and not standby:
         return "primary"
-    if major < since.get(name, 0):
+    if is_denied(name, major) and not result["is_superuser"]:
+        return GRANT
+    if major < since.get(name, 0) or not result["is_superuser"] and major < NO_GRANT_BEFORE.get(name, 0):
         return f"PostgreSQL {major}"
-    if name in SUPERUSER_ONLY and not result["is_superuser"]:
-        return "that this role may"
     return None
 
 
@@ -155,6 +164,20 @@ def test_every_family_works_or_says_why_not(server, result):
 
 def test_server_log_stays_clean(server, result):
     assert server.log_errors() == []
+
+
+def test_the_grants_that_are_named_are_enough(server, result):
+    grants = {name: f["absent"].partition(GRANT)[2] for name, f in result["families"].items() if GRANT in f.get("absent", "")}
+    assert grants.keys() == {name for name in SUPERUSER_ONLY | SINCE_SUPERUSER.keys() if is_denied(name, server.major)}
+    server.mark_log()
+    server.execute("; ".join(grants.values()), dbname="app")
+    try:
+        found = probe(server)["families"]
+        assert not {name: found[name]["absent"] for name in grants if "absent" in found[name]}
+        assert not {name: found[name]["error"] for name in grants if found[name]["error"]}
+        assert not server.log_errors()
+    finally:
+        server.execute("; ".join(grants.values()).replace("grant ", "revoke ").replace(" to ", " from "), dbname="app")
 
 
 def test_values_have_their_types(server, result):

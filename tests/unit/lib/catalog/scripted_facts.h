@@ -8,6 +8,7 @@ typedef struct ScriptedFacts {
     bool in_recovery;
     const char *relations;         /* "pg_stat_wal: wal_records wal_bytes; pg_locks: pid" */
     const char *functions;         /* "pg_ls_waldir pg_stat_statements" */
+    const char *denied;            /* "v f()": there, but not for this role "me" */
     const char *settings;          /* "pg_stat_statements.max=5000 track_io_timing=on" */
     const char *extension;         /* "pg_stat_statements" in schema "my ext", version 1.8; NULL: none */
     const char *extension_default; /* what the server could upgrade it to */
@@ -43,12 +44,17 @@ static inline PgFacts scripted_facts(Arena *arena, const ScriptedFacts *script)
         .database = "app",
         .columns = map_new(NULL),
         .functions = map_new(NULL),
+        .denied = map_new(NULL),
         .extensions = map_new(NULL),
         .settings = map_new(NULL),
     };
     scripted_relations(arena, &f, slice_cstr(script->relations));
     for (Slice rest = slice_cstr(script->functions); rest.ptr;)
         scripted_put(f.functions, slice_split(&rest, ' '), "1");
+    for (Slice rest = slice_cstr(script->denied); rest.ptr;) {
+        Slice name = slice_split(&rest, ' ');
+        scripted_put(f.denied, name, arena_printf(arena, "grant %.*s to me", SLICE_ARG(name)));
+    }
     for (Slice rest = slice_cstr(script->settings); rest.ptr;) {
         Slice value = slice_split(&rest, ' ');
         Slice name = slice_split(&value, '=');
