@@ -18,6 +18,11 @@ static double lost_batches(const OwnPart *p)
     return p->target && p->has_spool ? (double)atomic_load(&p->target->lost_batches) : NOTHING;
 }
 
+static double lost_readings(const OwnPart *p)
+{
+    return p->target ? (double)atomic_load(&p->target->lost_readings) : NOTHING;
+}
+
 static double resets(const OwnPart *p)
 {
     return p->target && p->has_spool ? (double)atomic_load(&p->target->resets) : NOTHING;
@@ -55,6 +60,8 @@ static const struct {
     {"pganalytics_batches_total", "counter", "Batches put into the spool.", batches},
     {"pganalytics_batches_not_kept_total", "counter",
      "Batches that could not be put there; what they held went into the next.", lost_batches},
+    {"pganalytics_readings_given_up_total", "counter",
+     "Samples and the like that were given up because no batch could be kept for long.", lost_readings},
     {"pganalytics_resets_total", "counter", "Rows whose counters began anew.", resets},
     {"pganalytics_spool_batches", "gauge", "Batches waiting to be sent.", spool_batches},
     {"pganalytics_spool_bytes", "gauge", "Disk space they take.", spool_bytes},

@@ -126,6 +126,15 @@ static void take_inbox(Target *t)
         inbox_commit(t->inbox);
 }
 
+/* What did not fit into the inbox while no batch could be kept. */
+static void count_lost_readings(Target *t, Usec now)
+{
+    const uint64_t lost = inbox_given_up(t->inbox);
+    if (lost > atomic_exchange(&t->stats.lost_readings, lost) && complain_due(&t->inbox_complain, now))
+        log_warn("readings were given up because batches could not be kept", log_str("server", t->server->name),
+                 log_int("readings", (int64_t)lost));
+}
+
 /* For those who scrape: is it there, what fails. */
 static void show_server(const Target *t)
 {
@@ -218,6 +227,7 @@ static void tick(Target *t)
         take_inbox(t);
     if (t->spool && (heartbeat || t->batch.frames.len > 0))
         (void)target_flush(t, true); /* the same */
+    count_lost_readings(t, now);
     look_at_producers(t, clock_monotonic());
     show_server(t);
     if (now >= t->housekeeping_at) {

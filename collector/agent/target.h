@@ -26,9 +26,10 @@ typedef struct TargetOptions {
 } TargetOptions;
 
 typedef struct TargetStats {
-    _Atomic uint64_t batches;      /* put into the spool */
-    _Atomic uint64_t lost_batches; /* could not be: their increases went into the next one */
-    _Atomic uint64_t resets;       /* rows whose counters began again */
+    _Atomic uint64_t batches;       /* put into the spool */
+    _Atomic uint64_t lost_batches;  /* could not be: their increases went into the next one */
+    _Atomic uint64_t lost_readings; /* of threads beside the tick, given up when no batch could be kept for long */
+    _Atomic uint64_t resets;        /* rows whose counters began again */
     _Atomic bool reachable;
     _Atomic int64_t alive_until;      /* monotonic: not come forward by then, the thread is stuck */
     const char *_Atomic stuck_part;   /* what is read beside the tick and hangs, as of the last one; NULL: nothing */

@@ -59,7 +59,7 @@ struct Target {
     Usec last_reading;    /* wall */
     Buf next_status;
     Err unreachable; /* code ERR_NONE while the server answers */
-    Complain connect_complain, spool_complain, changes_complain, part_complain;
+    Complain connect_complain, spool_complain, changes_complain, part_complain, inbox_complain;
 };
 
 /* --- target_store.c, on the target's thread --- */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
+/* The socket that "pganalytics status" asks: who may, what an answer is, what a socket left behind means. */
 #include "collector/agent/status_socket.h"
 
 #include <errno.h>

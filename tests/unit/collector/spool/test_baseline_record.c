@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
+/* Records of a baseline: what was put is taken, and nothing that is damaged, foreign or of another kind. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
