@@ -2,7 +2,8 @@
 /*
  * See agent.h. Signals are blocked in every thread and read from a descriptor here, so no code runs in a handler; the
  * same loop looks at the configuration that is being tried, answers "pganalytics status" and tells the service manager
- * that all threads come forward. That the backend has a document comes by SIGUSR1 from the sender's thread.
+ * how we are and that all threads come forward. That the backend has a document comes by SIGUSR1 from the sender's
+ * thread.
  */
 #include "collector/agent/agent.h"
 
@@ -11,6 +12,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/signalfd.h>
 
 #include "collector/agent/configuration.h"
@@ -22,6 +24,7 @@
 #include "lib/io/file.h"
 
 #define TRIAL_LOOK (USEC_PER_SEC / 5) /* how often the targets are looked at while a configuration is tried */
+#define LINE_LOOK  (5 * USEC_PER_SEC) /* how often it is looked whether the service manager's line is another by now */
 
 typedef struct Agent {
     pthread_t main_thread;
@@ -31,6 +34,8 @@ typedef struct Agent {
     int status_fd;
     Usec watchdog_interval; /* 0: nobody asks */
     Usec watchdog_at;       /* monotonic */
+    Usec line_at;           /* monotonic */
+    Buf line;               /* what the service manager shows of us */
     Complain stuck_complain;
 } Agent;
 
@@ -41,10 +46,17 @@ static void tell_main_thread(void *arg)
     (void)pthread_kill(a->main_thread, SIGUSR1); /* the thread is there as long as senders are */
 }
 
+static StatusInput describe(const Agent *a)
+{
+    StatusInput input = parts_describe(a->parts);
+    input.file_refused = configuration_file_is_refused(a->configuration);
+    return input;
+}
+
 static void answer_status(const Agent *a)
 {
     _cleanup_buf_ Buf text = BUF_INIT;
-    const StatusInput input = parts_describe(a->parts);
+    const StatusInput input = describe(a);
     (void)status_write(&input, &text); /* whether all is well stands in it */
     free((void *)(uintptr_t)input.servers);
     status_socket_answer(a->status_fd, buf_slice(&text));
@@ -60,19 +72,33 @@ static void feed_watchdog(Agent *a)
     if (stuck)
         return;
     (void)complain_recovered(&a->stuck_complain, now); /* the next one is told at once */
-    _cleanup_buf_ Buf state = BUF_INIT;
-    const StatusInput input = parts_describe(a->parts);
-    buf_append_cstr(&state, "WATCHDOG=1\n");
-    status_write_line(&input, &state);
+    notify_service_manager("WATCHDOG=1");
+}
+
+/* Told when it says something else than before. */
+static void tell_line(Agent *a)
+{
+    _cleanup_buf_ Buf line = BUF_INIT;
+    const StatusInput input = describe(a);
+    status_write_line(&input, &line);
     free((void *)(uintptr_t)input.servers);
-    notify_service_manager(buf_cstr(&state));
+    a->line_at = clock_monotonic() + LINE_LOOK;
+    if (strcmp(buf_cstr(&line), buf_cstr(&a->line)) == 0)
+        return;
+    notify_service_manager(buf_cstr(&line));
+    buf_clear(&a->line);
+    buf_append(&a->line, buf_slice(&line));
 }
 
 static int time_to_wait_ms(const Agent *a)
 {
-    Usec wait = configuration_is_trying(a->configuration) ? TRIAL_LOOK : USEC_NEVER;
-    const Usec until_watchdog = a->watchdog_interval > 0 ? a->watchdog_at - clock_monotonic() : USEC_NEVER;
-    wait = until_watchdog < wait ? until_watchdog : wait;
+    const Usec now = clock_monotonic();
+    const Usec waits[] = {configuration_is_trying(a->configuration) ? TRIAL_LOOK : USEC_NEVER,
+                          a->watchdog_interval > 0 ? a->watchdog_at - now : USEC_NEVER,
+                          notify_is_wanted() ? a->line_at - now : USEC_NEVER};
+    Usec wait = USEC_NEVER;
+    for (size_t i = 0; i < ARRAY_LENGTH(waits); i++)
+        wait = waits[i] < wait ? waits[i] : wait;
     return wait == USEC_NEVER ? -1 : wait > 0 ? (int)(wait / USEC_PER_MSEC) + 1 : 0;
 }
 
@@ -85,6 +111,8 @@ static int next_signal(Agent *a)
                time_to_wait_ms(a)); /* interrupted: nothing is ready, the caller comes again */
     if (a->watchdog_interval > 0 && clock_monotonic() >= a->watchdog_at)
         feed_watchdog(a);
+    if (notify_is_wanted() && clock_monotonic() >= a->line_at)
+        tell_line(a);
     if (ready[1].revents & POLLIN)
         answer_status(a);
     if ((ready[0].revents & POLLIN) && read(a->signal_fd, &info, sizeof(info)) == sizeof(info))
@@ -107,6 +135,7 @@ static void wait_for_signals(Agent *a)
             notify_service_manager("RELOADING=1");
             configuration_reload(a->configuration, a->parts);
             notify_service_manager("READY=1");
+            a->line_at = 0; /* whether the file was taken stands in it */
             break;
         default:
             log_info("stopping", log_str("signal", strsignal(number)));
@@ -178,6 +207,7 @@ int agent_run(const char *config)
     configuration_free(a.configuration);
     closep(&a.signal_fd);
     closep(&a.status_fd);
+    buf_done(&a.line);
     if (r == 0)
         log_info("stopped");
     return r == 0 ? 0 : err.code == ERR_CONFIG ? 2 : 1;

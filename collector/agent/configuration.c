@@ -20,6 +20,7 @@ struct Configuration {
     const char *path;
     RemoteConfig *remote;
     SettingsRef *initial;
+    bool file_refused;
     Trial trial;
 };
 
@@ -103,14 +104,21 @@ void configuration_reload(Configuration *c, Parts *parts)
     Err err = ERR_INIT;
     remote_config_retry(c->remote);
     _cleanup_(settings_unrefp) SettingsRef *fresh = load(c, diags);
+    c->file_refused = true;
     if (!fresh) {
         log_diags(diags);
         log_fail("settings are kept as they were", log_int("faults", (int64_t)conf_diags_count(diags)));
     } else if (parts_reload(parts, fresh, &err) < 0) {
         log_fail("settings are kept as they were", log_error_field(&err));
     } else {
+        c->file_refused = false;
         log_info("settings were read anew", log_int("servers", (int64_t)parts_target_count(parts)));
     }
+}
+
+bool configuration_file_is_refused(const Configuration *c)
+{
+    return c->file_refused;
 }
 
 /* --- The backend has a document ----------------------------------------------------------------------------------- */

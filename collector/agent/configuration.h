@@ -22,6 +22,8 @@ RemoteConfig *configuration_remote(const Configuration *c); /* borrowed */
 
 /* The file has changed, perhaps. On any fault everything stays as it was, and the log says why. */
 void configuration_reload(Configuration *c, Parts *parts);
+/* The last reload found faults: what was in force before still is. */
+bool configuration_file_is_refused(const Configuration *c);
 /* There is a document of the backend: begins a trial of it. */
 void configuration_try(Configuration *c, Parts *parts);
 /* Ends the trial as soon as its outcome is known. */

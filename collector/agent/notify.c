@@ -9,6 +9,11 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+bool notify_is_wanted(void)
+{
+    return getenv("NOTIFY_SOCKET") != NULL;
+}
+
 void notify_service_manager(const char *state)
 {
     const char *path = getenv("NOTIFY_SOCKET");
@@ -40,5 +45,5 @@ Usec notify_watchdog_interval(void)
 {
     const int64_t pid = read_number("WATCHDOG_PID");
     const bool is_meant = pid == 0 || pid == getpid(); /* not a program that started us */
-    return is_meant && getenv("NOTIFY_SOCKET") ? read_number("WATCHDOG_USEC") / 2 : 0;
+    return is_meant && notify_is_wanted() ? read_number("WATCHDOG_USEC") / 2 : 0;
 }

@@ -6,6 +6,7 @@
  */
 #include "collector/agent/parts.h"
 
+#include <errno.h>
 #include <pthread.h>
 
 #include "collector/agent/own_metrics.h"
@@ -251,6 +252,9 @@ static int take_state_dir(Parts *p, Err *reterr)
     int r = dir_ensure(directory, 0700, reterr);
     if (r >= 0)
         r = file_lock(buf_cstr(&lock), &p->lock_fd, reterr);
+    if (r == -EACCES || r == -EPERM || r == -EROFS)
+        err_hint(reterr, "state_dir must be a directory that the collector's user may write; the systemd unit lets it "
+                         "write only /var/lib/pganalytics");
     return err_trace(r);
 }
 

@@ -177,6 +177,8 @@ bool status_write(const StatusInput *input, Buf *out)
         put_credentials(&w, root);
     }
     put_servers(&w, root);
+    if (input->file_refused)
+        add_problem(&w, "the settings file had faults when it was read last, what it said before is in force");
     (void)yyjson_mut_obj_add_val(doc, root, "problems", w.problems);
     const bool healthy = yyjson_mut_arr_size(w.problems) == 0;
     size_t len = 0;
@@ -197,7 +199,8 @@ void status_write_line(const StatusInput *input, Buf *out)
         watched += t != NULL;
         reachable += t && atomic_load(&target_stats(t)->reachable);
     }
-    buf_printf(out, "STATUS=%zu of %zu servers reachable, %" PRIu64 " batches waiting%s", reachable, watched,
+    buf_printf(out, "STATUS=%zu of %zu servers reachable, %" PRIu64 " batches waiting%s%s", reachable, watched,
                waiting_batches(input),
-               input->sender && sender_stats(input->sender)->failing ? ", the backend is away" : "");
+               input->sender && sender_stats(input->sender)->failing ? ", the backend is away" : "",
+               input->file_refused ? ", the settings file has faults" : "");
 }

@@ -23,6 +23,7 @@ typedef struct StatusInput {
     const StatusServer *servers;
     size_t server_count;
     int64_t memory_limit; /* bytes; 0: none */
+    bool file_refused;    /* read again it had faults; what was in force before still is */
 } StatusInput;
 
 /* Appends to @out. True when there are no problems. */

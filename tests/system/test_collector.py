@@ -359,6 +359,13 @@ def test_only_one_collector_runs_in_a_state_directory(collector):
     assert str(collector.process.pid) in done.stderr
 
 
+def test_a_state_directory_that_cannot_be_written_is_told_with_the_cure(collector):
+    text = collector.config.read_text()
+    collector.config.write_text(text.replace(f'state_dir = "{collector.state}"', 'state_dir = "/sys/pganalytics"'))
+    done = collector.command()
+    assert done.returncode == 1 and "/sys/pganalytics" in done.stderr and "state_dir must be" in done.stderr, done.stderr
+
+
 @pytest.mark.parametrize("scheme", ["http", "HTTP"])
 def test_registration_does_not_send_the_secret_in_the_clear(tmp_path, scheme):
     secret = tmp_path / "secret"

@@ -2,6 +2,7 @@
 """`pganalytics status` beside a running collector, and what the service manager is told."""
 import json
 import os
+import signal
 import socket
 import stat
 import tempfile
@@ -147,6 +148,29 @@ def test_the_watchdog_is_fed_until_a_thread_is_stuck(registered, manager, monito
         os.close(reader)
     registered.stop()
     assert manager.count("STOPPING=1") == 1
+
+
+def test_the_service_manager_shows_what_is_true_by_now(registered, manager, monitored):
+    """Also where it has no watchdog, and when a reload finds faults: the next start would fail with them."""
+    registered.write_config({"main": monitored.dsn(user="monitor")})
+    registered.launch([program("pganalytics"), "--config", registered.config], {"NOTIFY_SOCKET": manager.path})
+    well = "STATUS=1 of 1 servers reachable, 0 batches waiting"
+    eventually(lambda: manager.count(well) > 0)
+    good = registered.config.read_text()
+
+    registered.config.write_text(good + "[collector.x]\n")
+    registered.process.send_signal(signal.SIGHUP)
+    eventually(lambda: manager.count("RELOADING=1") == 1 and manager.count("READY=1") == 2)
+    eventually(lambda: manager.read()[-1].endswith(", the settings file has faults"))
+    assert ask(registered).returncode == 2
+
+    registered.config.write_text(good)
+    done = ask(registered)
+    assert done.returncode == 1 and "problem: the settings file had faults" in done.stdout, done.stdout
+    registered.process.send_signal(signal.SIGHUP)
+    eventually(lambda: manager.read()[-1] == well)
+    assert "settings file" not in ask(registered).stdout
+    registered.stop()
 
 
 def test_a_part_that_hangs_is_told_and_nothing_is_restarted_for_it(registered, manager, monitored):

@@ -146,6 +146,17 @@ static void a_server_that_is_away(void **state)
     assert_string_equal(buf_cstr(&line), "STATUS=0 of 0 servers reachable, 1 batches waiting");
 }
 
+static void a_settings_file_that_was_refused(void **state)
+{
+    (void)state;
+    w.in.file_refused = true;
+    assert_problem("the settings file had faults when it was read last, what it said before is in force");
+    _cleanup_buf_ Buf line = BUF_INIT;
+    status_write_line(&w.in, &line);
+    assert_string_equal(buf_cstr(&line),
+                        "STATUS=1 of 1 servers reachable, 0 batches waiting, the settings file has faults");
+}
+
 static void threads_that_are_stuck(void **state)
 {
     (void)state;
@@ -287,6 +298,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(all_is_well),
         TEST(a_server_that_is_away),
+        TEST(a_settings_file_that_was_refused),
         TEST(threads_that_are_stuck),
         TEST(batches_that_wait_too_long),
         TEST(clocks_that_differ),
