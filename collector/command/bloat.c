@@ -239,7 +239,7 @@ int bloat_run(const char *config, const Cli *cli)
     if (server_connect(&connect, &conn, &err) < 0)
         return fail(&err);
     Bloat b = {.conn = conn};
-    int status = find_extension(&b, cli->database ? cli->database : server->name);
+    int status = find_extension(&b, cli->database ? cli->database : server->database);
     if (status == 0)
         status = measure_all(&b, cli, max_bytes);
     buf_done(&b.block);

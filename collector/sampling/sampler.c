@@ -194,11 +194,8 @@ static void note_outage(Sampler *s, const Err *err)
 
 static int open_connection(Sampler *s, Err *reterr)
 {
-    const char *database = s->options.server->database;
-    ServerConnect connect = {.server = s->options.server,
-                             .database = database[0] ? database : NULL,
-                             .application_name = SAMPLER_APPLICATION,
-                             .statement_timeout = STATEMENT_TIMEOUT};
+    ServerConnect connect = {
+        .server = s->options.server, .application_name = SAMPLER_APPLICATION, .statement_timeout = STATEMENT_TIMEOUT};
     _cleanup_(pg_conn_closep) PgConn *conn = NULL;
     ServerSettled settled;
     int r = server_connect(&connect, &conn, reterr);

@@ -89,6 +89,7 @@ static void advise(Err *err)
 
 int server_connect(const ServerConnect *connect, PgConn **ret, Err *reterr)
 {
+    const char *database = connect->database ? connect->database : connect->server->database;
     _cleanup_buf_ Buf conninfo = BUF_INIT, password = BUF_INIT;
     server_settings_conninfo(connect->server, &conninfo);
     int r = read_password(connect->server, &password, reterr);
@@ -109,7 +110,7 @@ int server_connect(const ServerConnect *connect, PgConn **ret, Err *reterr)
     PgConnOptions options = {
         .conninfo = buf_cstr(&conninfo),
         .password = password.len ? buf_cstr(&password) : NULL,
-        .database = connect->database,
+        .database = database[0] ? database : NULL,
         .application_name = connect->application_name ? connect->application_name : "pganalytics",
         .settings = settings,
         .route = connect->like ? pg_conn_route(connect->like) : PG_ROUTE_LOOK,

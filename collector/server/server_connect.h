@@ -10,7 +10,7 @@
 
 typedef struct ServerConnect {
     const ServerSettings *server;
-    const char *database;         /* NULL: the conninfo's own */
+    const char *database;         /* NULL: the settings' */
     const char *application_name; /* NULL: "pganalytics" */
     Usec statement_timeout;
     const PgConn *like; /* open, to the same server: how it is reached (a pooler?) is known. NULL: look */

@@ -124,9 +124,8 @@ static int open_connection(void *arg, const char *database, PgConn **ret, Err *r
 int session_open(Session *s, Err *reterr)
 {
     assert(!s->conn);
-    const char *database = s->options.server->database;
     _cleanup_(pg_conn_closep) PgConn *conn = NULL;
-    int r = open_connection(s, database[0] ? database : NULL, &conn, reterr);
+    int r = open_connection(s, NULL, &conn, reterr);
     if (r >= 0)
         r = server_settle(conn, s->statement_timeout + STATEMENT_GRACE, &s->settled, reterr);
     s->flavour = s->options.server->flavour;

@@ -206,10 +206,8 @@ static BackupServerWal ask_server(BackupProducer *p)
     BackupServerWal wal = {.position = -1};
     _cleanup_(pg_conn_closep) PgConn *conn = NULL;
     _cleanup_pgresult_ PGresult *row = NULL;
-    ServerConnect connect = {.server = p->options.server,
-                             .database = p->options.server->database,
-                             .application_name = "pganalytics backup",
-                             .statement_timeout = SERVER_TIMEOUT};
+    ServerConnect connect = {
+        .server = p->options.server, .application_name = "pganalytics backup", .statement_timeout = SERVER_TIMEOUT};
     PgQuery query = {.sql = WAL_SQL, .shape = PG_SHAPE_ONE, .timeout = SERVER_TIMEOUT};
     Err err = ERR_INIT;
     int r = server_connect(&connect, &conn, &err);

@@ -19,6 +19,8 @@ def one_server():
 
 @pytest.fixture(name="collector")
 def one_collector(server, tmp_path):
+    """With the extension nowhere: each test says where it is."""
+    server.execute("drop extension if exists pgstattuple; drop schema if exists tools", dbname="app")
     return LoneCollector(tmp_path, {"main": server.dsn(user="monitor")})
 
 
@@ -29,6 +31,13 @@ def lines(done):
 def test_what_is_missing_is_said_with_the_statement_that_mends_it(server, collector):
     done = collector.command("bloat", "--database", "app")
     assert done.returncode == 1 and "create extension pgstattuple" in done.stderr
+    assert server.log_errors() == []
+
+
+def test_without_a_database_it_is_that_of_the_settings(server, collector):
+    collector.write_config({"main": server.dsn(user="monitor").replace("dbname=postgres", "")})
+    done = collector.command("bloat")
+    assert 'not installed in database "postgres"' in done.stderr, done.stderr
     assert server.log_errors() == []
 
 
@@ -48,7 +57,7 @@ def test_half_of_it_is_free(server, collector):
 
 
 def test_what_is_locked_or_too_large_is_told_and_leaves_no_error(server, collector):
-    server.execute("drop extension if exists pgstattuple; create extension pgstattuple schema public", dbname="app")
+    server.execute("create extension pgstattuple schema public", dbname="app")
     large = collector.command("bloat", "--database", "app", "--max-bytes", "10kB")
     assert large.returncode == 0 and large.stdout.count("larger than --max-bytes") == 2
     holder = server.connect("app")
