@@ -98,7 +98,9 @@ static int send_request(const EnrolOptions *options, const char *csr, HttpAnswer
 static void hint_connection(const EnrolOptions *options, Err *reterr)
 {
     if (reterr && reterr->code == ERR_TLS && options->verify)
-        err_hint(reterr, "if the backend's certificate is of its own CA, pass --ca FILE with that CA's certificate");
+        err_hint(reterr,
+                 "if the backend's certificate is of its own CA, pass --ca FILE with that CA's certificate; if it "
+                 "does not name this host, add the name to the backend's TLS_NAMES");
     else if (reterr && (reterr->code == ERR_CONNECT || reterr->code == ERR_TIMEOUT))
         err_hint(reterr, "is the backend running, and is %s its address?", options->api_url);
 }

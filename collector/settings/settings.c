@@ -28,8 +28,8 @@ static const ConfKey ROWS[] = {
     /* clang-format off */
     COLLECTION_COLLECTOR_KEYS(SHARED)
     /* clang-format on */
-    {"collector", "state_dir", CONF_PATH, FIELD(state_dir), .otherwise = "/var/lib/pganalytics", .max = 1024,
-     .flags = CONF_REQUIRED, .help = "Identity, baselines and the buffer are kept here."},
+    {"collector", "state_dir", CONF_PATH, FIELD(state_dir), .otherwise = "/var/lib/pganalytics", .min = 1, .max = 1024,
+     .help = "Identity, baselines and the buffer are kept here."},
 
     {"backend", "url", CONF_STRING, FIELD(backend_url), .env = "BACKEND_URL", .max = 1024, .flags = CONF_RELOADABLE,
      .help = "Where the backend is reached. Default: where this collector was registered.",
