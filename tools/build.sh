@@ -13,7 +13,10 @@ esac
 say "building the programs ($preset)"
 run_logged "build/log/configure-$preset.log" cmake --preset "$preset"
 target=all
-if [ "$preset" = release ]; then target=programs; fi
+case "$preset" in
+    release) target=programs ;;
+    fuzz) target=fuzzers ;;
+esac
 run_logged "build/log/build-$preset.log" cmake --build "build/$preset" --target "$target"
 if [ "$preset" = release ]; then
     mkdir -p build/bin
