@@ -10,7 +10,7 @@
 #include "lib/base/memory.h"
 #include "lib/io/file.h"
 
-enum { TEXTS_FILE_MAX = 4 << 20, BASELINE_MAX = 256 << 20 };
+enum { TEXTS_FILE_MAX = 16 << 20, BASELINE_MAX = 256 << 20 };
 
 /* --- State on disk ------------------------------------------------------------------------------------------------ */
 

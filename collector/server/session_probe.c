@@ -55,6 +55,14 @@ static void advise(Session *s, const PgFacts *facts)
     drop_repeated_advice(&s->advice);
 }
 
+static void look_at_texts(const Session *s, const PgFacts *facts)
+{
+    const char *held = map_get(facts->settings, SLICE_LIT("pg_stat_statements.max"));
+    int64_t count;
+    if (s->options.texts && held && slice_to_int64(slice_cstr(held), &count))
+        texts_set_held(s->options.texts, count);
+}
+
 int session_probe(Session *s, PgConn *conn, Err *reterr)
 {
     arena_clear(s->facts_arena);
@@ -85,6 +93,7 @@ int session_probe(Session *s, PgConn *conn, Err *reterr)
         }
     }
     advise(s, &facts);
+    look_at_texts(s, &facts);
     pg_facts_done(&facts);
     return 0;
 }

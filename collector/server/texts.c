@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
  * See texts.h. Known ids are kept in two generations: when the young one is full it becomes the old one and the old one
- * is forgotten. An id found in the old generation moves to the young one, so what is in use stays.
+ * is forgotten. An id found in the old generation moves to the young one, so what is in use stays: as long as all that
+ * is in use fits into the young one, with what is new meanwhile. So a generation has twice what the server can hold.
  */
 #include "collector/server/texts.h"
 
@@ -11,7 +12,7 @@
 static const char MAGIC[] = "pgat1\n";
 static const char PRESENT[] = "";
 
-enum { ID_MAX = 64, GENERATION_MAX = TEXTS_KNOWN_MAX / 2 };
+enum { ID_MAX = 64, GENERATION_MIN = 10000, GENERATION_MAX = TEXTS_KNOWN_MAX / 2 };
 
 struct Texts {
     Map *young;
@@ -19,6 +20,7 @@ struct Texts {
     Map *wanted; /* not yet asked for */
     Map *staged; /* asked for, in a batch that is not kept yet */
     uint64_t room;
+    size_t generation; /* ids in each of the two at most */
 };
 
 static void set_add(Map *set, Slice id)
@@ -34,6 +36,7 @@ Texts *texts_new(void)
     t->wanted = map_new(NULL);
     t->staged = map_new(NULL);
     t->room = UINT64_MAX;
+    t->generation = GENERATION_MIN;
     return t;
 }
 
@@ -51,7 +54,7 @@ Texts *texts_free(Texts *t)
 
 static void remember(Texts *t, Slice id)
 {
-    if (map_len(t->young) >= GENERATION_MAX) {
+    if (map_len(t->young) >= t->generation) {
         Map *emptied = t->old;
         map_clear(emptied);
         t->old = t->young;
@@ -99,6 +102,12 @@ size_t texts_wanted(const Texts *t)
 void texts_set_room(Texts *t, uint64_t bytes)
 {
     t->room = bytes;
+}
+
+void texts_set_held(Texts *t, int64_t count)
+{
+    const int64_t wanted = count > GENERATION_MAX / 2 ? GENERATION_MAX : 2 * count;
+    t->generation = wanted > GENERATION_MIN ? (size_t)wanted : GENERATION_MIN;
 }
 
 void texts_forget(Texts *t)
@@ -171,6 +180,7 @@ int texts_load(Texts *t, Slice bytes, Err *reterr)
     if (!slice_starts_with(bytes, SLICE_LIT(MAGIC)))
         return err_set(reterr, ERR_CORRUPT, "the list of texts that were sent is damaged");
     bytes = slice_skip(bytes, sizeof(MAGIC) - 1);
+    /* All into the old generation: how many there may be in the young one is not known before the server was asked. */
     for (size_t count = 0; bytes.ptr && bytes.len > 0 && count < TEXTS_KNOWN_MAX; count++) {
         Slice id = slice_split(&bytes, '\n');
         if (!is_plain(id)) {
@@ -178,7 +188,7 @@ int texts_load(Texts *t, Slice bytes, Err *reterr)
             map_clear(t->old);
             return err_set(reterr, ERR_CORRUPT, "the list of texts that were sent is damaged");
         }
-        remember(t, id);
+        set_add(t->old, id);
     }
     return 0;
 }

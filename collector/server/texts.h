@@ -1,9 +1,9 @@
 #pragma once
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * Which texts (of statements) were sent: the ids seen in readings, the ids already asked for. Bounded: of the oldest
- * ids it forgets, so a text may be sent again, never not at all. Ids asked for are staged with the batch that carries
- * them, like readings in delta.h. Pure; the target's thread.
+ * Which texts (of statements) were sent: the ids seen in readings, the ids already asked for. Bounded by what the
+ * server can hold: of the oldest ids it forgets, so a text may be sent again, never not at all. Ids asked for are
+ * staged with the batch that carries them, like readings in delta.h. Pure; the target's thread.
  */
 #include "lib/base/arena.h"
 #include "lib/base/buf.h"
@@ -12,7 +12,7 @@
 typedef struct Texts Texts;
 
 enum {
-    TEXTS_KNOWN_MAX = 20000,  /* ids remembered: two generations of half as many */
+    TEXTS_KNOWN_MAX = 200000, /* ids remembered, whatever the server can hold: two generations of half as many */
     TEXTS_WANTED_MAX = 5000,  /* ids waiting to be asked for; more are seen again in a later reading */
     TEXTS_LENGTH_MAX = 16384, /* bytes of one text that are kept */
     TEXTS_PART = 250,         /* rows that are handed over at a time: 4 MB of texts of full length */
@@ -25,6 +25,8 @@ DEFINE_CLEANUP(Texts *, texts_free)
 /* An id stood in a reading. */
 void texts_see(Texts *t, Slice id);
 size_t texts_wanted(const Texts *t);
+/* So many the server can hold at a time, which is what may be in use. 5,000 before it is said. */
+void texts_set_held(Texts *t, int64_t count);
 /* So many bytes may be added to what waits to be sent: of more texts than fit there, each of full length, is not asked.
  * At first there is room for all. */
 void texts_set_room(Texts *t, uint64_t bytes);

@@ -121,7 +121,7 @@ static void learn(int64_t from, int64_t to)
 static void the_oldest_ids_are_forgotten_those_in_use_are_not(void **state)
 {
     (void)state;
-    enum { STEP = 1000, ROUNDS = 5 * TEXTS_KNOWN_MAX / STEP };
+    enum { STEP = 1000, ROUNDS = 100 }; /* many times what is remembered of a server that does not say more */
     for (int64_t round = 1; round <= ROUNDS; round++) {
         see_number(0); /* in use all the time */
         assert_int_equal(texts_wanted(texts), round == 1);
@@ -129,6 +129,67 @@ static void the_oldest_ids_are_forgotten_those_in_use_are_not(void **state)
     }
     see_number(STEP); /* long ago */
     assert_int_equal(texts_wanted(texts), 1);
+}
+
+/* Reads @held statements again and again, of which a few have come new each time; how many texts are asked for behind
+ * the first reading. */
+static size_t count_asked(int64_t held, int64_t new_each)
+{
+    enum { READINGS = 30 };
+    size_t asked = 0;
+    for (int64_t reading = 0; reading < READINGS; reading++) {
+        for (int64_t i = 0; i < held; i++)
+            see_number(reading * new_each + i);
+        if (reading > 0)
+            asked += texts_wanted(texts);
+        while (texts_take(texts, arena)) {
+            texts_commit(texts);
+            for (int64_t i = 0; reading == 0 && i < held; i++)
+                see_number(i); /* no more wait than are wanted at most */
+        }
+    }
+    return asked / (READINGS - 1);
+}
+
+static void what_the_server_can_hold_is_remembered(void **state)
+{
+    (void)state;
+    assert_int_equal(count_asked(5000, 100), 100);
+    texts_set_held(texts, 20000);
+    assert_int_equal(count_asked(20000, 100), 100);
+    texts_set_held(texts, 50000);
+    assert_int_equal(count_asked(50000, 100), 100);
+}
+
+static void however_many_the_server_can_hold_there_is_a_bound(void **state)
+{
+    (void)state;
+    enum { STEP = 5000 };
+    texts_set_held(texts, INT64_MAX);
+    for (int64_t at = 0; at < TEXTS_KNOWN_MAX + STEP; at += STEP)
+        learn(at, at + STEP);
+    see_number(1);
+    assert_int_equal(texts_wanted(texts), 1);
+    see_number(TEXTS_KNOWN_MAX / 2 + STEP);
+    assert_int_equal(texts_wanted(texts), 1);
+}
+
+static void what_was_loaded_is_known_before_the_server_was_asked(void **state)
+{
+    (void)state;
+    enum { HELD = 30000, STEP = 5000 };
+    texts_set_held(texts, HELD);
+    for (int64_t at = 0; at < HELD; at += STEP)
+        learn(at, at + STEP);
+    _cleanup_buf_ Buf bytes = BUF_INIT;
+    texts_save(texts, &bytes);
+    texts_free(texts);
+    texts = texts_new();
+    assert_int_equal(texts_load(texts, buf_slice(&bytes), NULL), 0);
+    texts_set_held(texts, HELD);
+    for (int64_t i = 0; i < HELD; i++)
+        see_number(i);
+    assert_int_equal(texts_wanted(texts), 0);
 }
 
 static void known_ids_survive_a_restart(void **state)
@@ -163,6 +224,9 @@ int main(void)
         TEXTS_TEST(what_may_be_lost_is_asked_for_again),
         TEXTS_TEST(what_is_no_plain_id_is_left_alone),
         TEXTS_TEST(the_oldest_ids_are_forgotten_those_in_use_are_not),
+        TEXTS_TEST(what_the_server_can_hold_is_remembered),
+        TEXTS_TEST(however_many_the_server_can_hold_there_is_a_bound),
+        TEXTS_TEST(what_was_loaded_is_known_before_the_server_was_asked),
         TEXTS_TEST(known_ids_survive_a_restart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
