@@ -115,10 +115,13 @@ void session_close(Session *s)
 /* What one connection needs, the main one and those that roam. */
 static int open_connection(void *arg, const char *database, PgConn **ret, Err *reterr)
 {
-    const Session *s = arg;
+    Session *s = arg;
     const ServerConnect connect = {
         .server = s->options.server, .database = database, .statement_timeout = s->statement_timeout, .like = s->conn};
-    return err_trace(server_connect(&connect, ret, reterr));
+    int r = server_connect(&connect, ret, reterr);
+    if (r >= 0)
+        s->connecting += pg_conn_connect_cost(*ret);
+    return err_trace(r);
 }
 
 int session_open(Session *s, Err *reterr)
@@ -126,6 +129,7 @@ int session_open(Session *s, Err *reterr)
     assert(!s->conn);
     _cleanup_(pg_conn_closep) PgConn *conn = NULL;
     int r = open_connection(s, NULL, &conn, reterr);
+    const Usec looking_since = clock_monotonic();
     if (r >= 0)
         r = server_settle(conn, s->statement_timeout + STATEMENT_GRACE, &s->settled, reterr);
     s->flavour = s->options.server->flavour;
@@ -140,6 +144,7 @@ int session_open(Session *s, Err *reterr)
     s->conn = TAKE_PTR(conn);
     s->roamer = roamer_new(s->options.server, s->conn, s->database, open_connection, s);
     s->opened_at = clock_monotonic();
+    s->connecting += s->opened_at - looking_since;
     s->probe_at = s->opened_at + PROBE_INTERVAL;
     s->ever_open = true;
     return 0;
@@ -304,6 +309,20 @@ static int read_database(void *arg, PgConn *conn, const char *database, Err *ret
     return r;
 }
 
+/* Each family that was read bears its part of what the visits' connections have cost. */
+static void report_turn(const DatabaseTurn *turn, Usec connecting)
+{
+    size_t read = 0;
+    for (size_t i = 0; i < turn->count; i++)
+        read += turn->states[i]->runs > turn->runs_before[i];
+    for (size_t i = 0; i < turn->count; i++) {
+        const FamilyState *state = turn->states[i];
+        if (state->runs > turn->runs_before[i])
+            schedule_report_cost(&turn->session->server_schedule, state->entry,
+                                 state->cost - turn->cost_before[i] + connecting / (Usec)read);
+    }
+}
+
 static int read_databases(Session *s, Usec now, Err *reterr)
 {
     DatabaseTurn turn = {.session = s, .now = now};
@@ -317,13 +336,13 @@ static int read_databases(Session *s, Usec now, Err *reterr)
     }
     if (turn.count == 0)
         return 0;
+    const Usec before = s->connecting;
     int r = roamer_visit(s->roamer, now, s->options.stop, read_database, &turn, reterr);
+    report_turn(&turn, s->connecting - before);
     for (size_t i = 0; i < turn.count; i++) {
         FamilyState *state = turn.states[i];
         if (r < 0)
             schedule_expire(&s->server_schedule, state->entry, now);
-        if (state->runs > turn.runs_before[i])
-            schedule_report_cost(&s->server_schedule, state->entry, state->cost - turn.cost_before[i]);
         if (session_keyframe_is_due(state, now))
             state->last_keyframe = now;
     }

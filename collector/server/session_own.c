@@ -44,7 +44,7 @@ static void fill_collector_rows(Session *s, Usec now)
 
 static Usec spent_in_all(const Session *s)
 {
-    Usec spent = 0;
+    Usec spent = s->connecting;
     FamilyCost cost;
     for (size_t i = 0; i < s->family_count; i++)
         spent += s->families[i].family->scope == FAMILY_SCOPE_HOST ? 0 : s->families[i].cost;
@@ -81,6 +81,7 @@ static void fill_budget_row(Session *s, Usec now)
     rows_set_float(&s->rows, "budget", s->server_schedule.budget * 100);
     rows_set_float(&s->rows, "used", cost_window_share(&s->spending, now) * 100);
     rows_set_float(&s->rows, "planned", schedule_share(&s->server_schedule) * 100);
+    rows_set_float(&s->rows, "connect_ms", (double)s->connecting / (double)USEC_PER_MSEC);
     rows_set_int(&s->rows, "stretched", (int64_t)stretched);
     rows_set_int(&s->rows, "stretching", stretched > 0);
     if (state)

@@ -49,7 +49,8 @@ struct Session {
     Usec opened_at;
 
     CostWindow spending;
-    Usec spent; /* of all families, as far as it is in .spending */
+    Usec connecting; /* what the server took for our connections, and for the first look at it */
+    Usec spent;      /* of all families and of that, as far as it is in .spending */
     bool stretches;
 };
 

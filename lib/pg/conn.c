@@ -83,6 +83,11 @@ int pg_conn_backend_pid(const PgConn *c)
     return PQbackendPID(c->pg);
 }
 
+Usec pg_conn_connect_cost(const PgConn *c)
+{
+    return c->connect_cost;
+}
+
 int pg_conn_socket(const PgConn *c)
 {
     return PQsocket(c->pg);

@@ -30,7 +30,9 @@ typedef struct PgConnOptions {
     const char *application_name; /* NULL: "pganalytics" */
     const char *const *settings;  /* NULL-terminated "name=value", set at connect through `options` */
     PgRoute route;
-    Usec connect_timeout; /* over all hosts together, name resolution not counted; 0: the conninfo's, or 10 s */
+    /* Over all hosts together, name resolution not counted; 0: the conninfo's, or 10 s. PG_ROUTE_LOOK: its round trip
+     * has as long again. */
+    Usec connect_timeout;
 } PgConnOptions;
 
 /* Connects; ERR_CONNECT with libpq's message (without the password) and the SQLSTATE where the server gave one. */
@@ -42,6 +44,8 @@ int pg_conn_version(const PgConn *c); /* 150020 */
 int pg_conn_backend_pid(const PgConn *c);
 int pg_conn_socket(const PgConn *c);
 PgRoute pg_conn_route(const PgConn *c); /* direct or pooled */
+/* How long the server took to let us in: the waits for its answers without their journeys through the network. */
+Usec pg_conn_connect_cost(const PgConn *c);
 /* Behind a pooler: one more setting for the transactions to come. Else nothing is done. */
 void pg_conn_set_local(PgConn *c, const char *name, const char *value);
 

@@ -22,6 +22,7 @@ struct PgConn {
     bool usable;
     Map *statements;       /* name -> PgStatement * */
     struct Pooled *pooled; /* NULL: direct */
+    Usec connect_cost;
 };
 
 /* Takes over a connection that is ready for use. */

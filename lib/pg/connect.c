@@ -5,7 +5,10 @@
  * Messages are made fit to be logged: no password, no LOCATION line. The caller's thread; name resolution blocks in it.
  */
 #include <errno.h>
+#include <linux/tcp.h> /* the C library's description of TCP_INFO ends before tcpi_min_rtt */
+#include <netinet/in.h>
 #include <poll.h>
+#include <sys/socket.h>
 
 #include "lib/base/arena.h"
 #include "lib/base/buf.h"
@@ -90,55 +93,80 @@ static void append_message(Buf *out, const char *message, const char *password, 
     append_without(out, buf_slice(&plain), password);
 }
 
-/* Drives the handshake to its end. 0 connected, 1 failed or out of time (*ret_late). */
-static bool poll_handshake(PGconn *pg, Usec deadline, bool *ret_late)
+/* The shortest way there and back that was seen; 0 where there is no network in between. */
+static Usec journey(const PGconn *pg)
+{
+    struct tcp_info info = {0};
+    socklen_t length = sizeof(info);
+    if (getsockopt(PQsocket(pg), IPPROTO_TCP, TCP_INFO, &info, &length) != 0 || info.tcpi_min_rtt == UINT32_MAX)
+        return 0;
+    return info.tcpi_min_rtt;
+}
+
+/* Drives the handshake to its end: true, connected; false, failed or out of time (*ret_late). *ret_cost: how long the
+ * server took for its answers, their journeys taken off. */
+static bool poll_handshake(PGconn *pg, Usec deadline, Usec *ret_cost, bool *ret_late)
 {
     for (PostgresPollingStatusType want = PGRES_POLLING_WRITING;;) {
         if (want == PGRES_POLLING_OK)
             return true;
         if (want == PGRES_POLLING_FAILED)
             return false;
-        Usec left = deadline - clock_monotonic();
+        const Usec now = clock_monotonic(), left = deadline - now;
         struct pollfd fd = {.fd = PQsocket(pg), .events = want == PGRES_POLLING_READING ? POLLIN : POLLOUT};
-        int n = left <= 0 ? 0 : poll(&fd, 1, (int)((left + USEC_PER_MSEC - 1) / USEC_PER_MSEC));
+        /* Looked at even when it is too late: then it may be us who were. */
+        int n = poll(&fd, 1, left <= 0 ? 0 : (int)((left + USEC_PER_MSEC - 1) / USEC_PER_MSEC));
         if (n == 0) {
             *ret_late = true;
             return false;
         }
+        const Usec cost = clock_monotonic() - now - journey(pg);
+        if (want == PGRES_POLLING_READING && cost > 0)
+            *ret_cost += cost;
         if (n > 0 || errno != EINTR)
             want = PQconnectPoll(pg);
     }
 }
+
+/* What is asked of one attempt, over all hosts. */
+typedef struct Attempt {
+    const PgConnOptions *options;
+    const PQconninfoOption *given, *defaults;
+    const char *password;
+    Usec deadline;
+    Buf reasons; /* of each host that failed */
+    char sqlstate[6];
+    Usec cost; /* of those that answered: see pg_conn_connect_cost() */
+} Attempt;
 
 static void ignore_notice(void *arg, const PGresult *notice)
 {
     (void)arg, (void)notice; /* else libpq writes it to our standard error */
 }
 
-/* One host (or libpq's own choice). On failure appends the reason to @reasons. */
-static PGconn *connect_once(const Params *params, Usec deadline, const char *password, Buf *reasons,
-                            char ret_sqlstate[6])
+/* One host (or libpq's own choice). On failure appends the reason to the attempt's. */
+static PGconn *connect_once(Attempt *a, const Params *params, Usec deadline)
 {
     PGconn *pg = PQconnectStartParams(params->names, params->values, 1);
     if (!pg) {
-        buf_append_cstr(reasons, "not enough memory");
+        buf_append_cstr(&a->reasons, "not enough memory");
         return NULL;
     }
     PQsetErrorVerbosity(pg, PQERRORS_VERBOSE); /* the only way to learn the SQLSTATE of a refused connection */
     PQsetNoticeReceiver(pg, ignore_notice, NULL);
     bool late = false;
-    if (PQstatus(pg) != CONNECTION_BAD && poll_handshake(pg, deadline, &late)) {
+    if (PQstatus(pg) != CONNECTION_BAD && poll_handshake(pg, deadline, &a->cost, &late)) {
         PQsetErrorVerbosity(pg, PQERRORS_DEFAULT);
         return pg;
     }
 
-    if (reasons->len)
-        buf_append_cstr(reasons, "; ");
+    if (a->reasons.len)
+        buf_append_cstr(&a->reasons, "; ");
     if (late) {
         const char *host = PQhost(pg);
-        buf_printf(reasons, "connection to \"%s\" port %s: no answer in time", host ? host : "", PQport(pg));
+        buf_printf(&a->reasons, "connection to \"%s\" port %s: no answer in time", host ? host : "", PQport(pg));
     } else {
-        append_message(reasons, PQerrorMessage(pg), password, ret_sqlstate);
+        append_message(&a->reasons, PQerrorMessage(pg), a->password, a->sqlstate);
     }
     PQfinish(pg);
     return NULL;
@@ -177,8 +205,7 @@ static void host_list_fill(HostList *l, const PQconninfoOption *given, const PQc
 }
 
 /* Every host in turn. "prefer-standby" over single hosts means: a standby among all of them, else any. */
-static PGconn *connect_hosts(const Params *base, const HostList *hosts, const char *target, Usec deadline,
-                             const char *password, Buf *reasons, char ret_sqlstate[6])
+static PGconn *connect_hosts(Attempt *a, const Params *base, const HostList *hosts, const char *target)
 {
     bool prefer = target && strcmp(target, "prefer-standby") == 0;
     for (int pass = 0; pass < (prefer ? 2 : 1); pass++) {
@@ -190,8 +217,8 @@ static PGconn *connect_hosts(const Params *base, const HostList *hosts, const ch
             if (prefer)
                 params_add(&p, "target_session_attrs", pass == 0 ? "standby" : "any");
             Usec now = clock_monotonic();
-            Usec share = (deadline - now) / (Usec)(hosts->count - i + (prefer && pass == 0 ? hosts->count : 0));
-            PGconn *pg = connect_once(&p, now + share, password, reasons, ret_sqlstate);
+            Usec share = (a->deadline - now) / (Usec)(hosts->count - i + (prefer && pass == 0 ? hosts->count : 0));
+            PGconn *pg = connect_once(a, &p, now + share);
             if (pg)
                 return pg;
         }
@@ -214,16 +241,6 @@ static void conninfo_freep(PQconninfoOption **o)
 {
     PQconninfoFree(*o);
 }
-
-/* What is asked of one attempt, over all hosts. */
-typedef struct Attempt {
-    const PgConnOptions *options;
-    const PQconninfoOption *given, *defaults;
-    const char *password;
-    Usec deadline;
-    Buf reasons; /* of each host that failed */
-    char sqlstate[6];
-} Attempt;
 
 /* libpq asks whether the session is read only, which ours are by our own setting: what is meant is the server's role.
  */
@@ -267,8 +284,7 @@ static PGconn *attempt(Attempt *a, bool with_settings)
     host_list_fill(&hosts, a->given, a->defaults);
     buf_clear(&a->reasons);
     a->sqlstate[0] = '\0';
-    return hosts.count > 1 ? connect_hosts(&params, &hosts, target, a->deadline, a->password, &a->reasons, a->sqlstate)
-                           : connect_once(&params, a->deadline, a->password, &a->reasons, a->sqlstate);
+    return hosts.count > 1 ? connect_hosts(a, &params, &hosts, target) : connect_once(a, &params, a->deadline);
 }
 
 /* Poolers refuse `options` as a violation of the protocol or as a feature they lack; no server refuses ours so. */
@@ -281,10 +297,10 @@ static bool is_refusal_of_options(const Attempt *a)
 static int look_at_route(PgConn *c, const Attempt *a, Err *reterr)
 {
     _cleanup_pgresult_ PGresult *row = NULL;
-    Usec left = a->deadline - clock_monotonic(); /* of a busy server, which has let us in, nothing may be left */
+    /* As long again: of a busy server, which has let us in, nothing may be left, and a cancel is a line in its log. */
     PgQuery query = {.sql = "select pg_catalog.pg_backend_pid()",
                      .shape = PG_SHAPE_ONE,
-                     .timeout = left > USEC_PER_SEC ? left : USEC_PER_SEC};
+                     .timeout = connect_timeout(a->options, a->given)};
     int r = pg_conn_query_plain(c, &query, &row, reterr);
     if (r < 0)
         return err_trace(r);
@@ -309,6 +325,7 @@ static int open_parsed(PgConn **ret, Attempt *a, Err *reterr)
         return err_trace(r);
     }
     _cleanup_(pg_conn_closep) PgConn *c = pg_conn_adopt(pg);
+    c->connect_cost = a->cost;
     if (pooled) {
         pg_conn_wrap(c, a->options->settings);
     } else if (a->options->route == PG_ROUTE_LOOK) {

@@ -4,7 +4,7 @@ or not at all is waited for as long as was said and no longer."""
 import threading
 
 import pytest
-from lone import LoneCollector, find, rows
+from lone import LoneCollector, find, rows, total
 from pgserver import MONITORED_SETTINGS, PgServer, monitoring_setup
 from tcp_proxy import TcpProxy
 from stack import ROOT
@@ -73,6 +73,53 @@ def test_a_dear_family_is_stretched_and_comes_back(server, collector):
     eventually(lambda: last(collector, "collector_family", "interval", family="dear") == 1, 60)
     before = len(collector.frames("dear"))
     eventually(lambda: len(collector.frames("dear")) >= before + 3, 20)
+    assert not server.log_errors()
+
+
+LIGHT = """name = "light"
+help = "Costs next to nothing, in each database."
+scope = "database"
+[[query]]
+sql = "select 1 as one"
+[[column]]
+name = "one"
+kind = "gauge"
+help = "One."
+"""
+DATABASES = 5
+
+
+def test_the_connections_of_visits_are_counted_and_kept_within_the_budget(server, collector):
+    """Of a family that costs nothing itself, in databases that each take a new connection at each visit."""
+    for n in range(DATABASES):
+        server.execute(f"create database visited{n}")
+    try:
+        (collector.directory / "metrics.d" / "light.toml").write_text(LIGHT)
+        others = ["dear"] + [path.stem for path in (ROOT / "catalog").glob("*.toml")
+                             if not path.stem.startswith("collector_") or path.stem == "collector_footprint"]
+        alone = "".join(f"[metrics.family.{name}]\nenabled = false\n" for name in others) + "[sampling]\nenabled = false\n"
+        collector.write_config({"main": server.dsn(user="monitor")}, extra="[limits]\ncpu_budget = 100\n" + alone)
+        collector.start()
+
+        def connected():
+            return total(collector.frames("collector_budget"), "connect_ms")
+
+        def asked():
+            return total(collector.frames("collector_family"), "sql_ms", family="light")
+
+        collector.wait_for_batches(3)  # the first look is over
+        before = connected(), asked()
+        collector.wait_for_batches(8)
+        connecting, asking = connected() - before[0], asked() - before[1]
+        assert connecting > 2 * asking > 0, "a connection is dearer than what is asked over it"
+        for column in ("planned", "used"):  # per cent of a second, which has one reading
+            eventually(lambda column=column: last(collector, "collector_budget", column) * 10 > 2 * asking / 8, 30,
+                       f"what is {column} leaves out the connections")
+        collector.stop()
+    finally:
+        collector.kill()
+        for n in range(DATABASES):
+            server.execute(f"drop database visited{n} with (force)")
     assert not server.log_errors()
 
 

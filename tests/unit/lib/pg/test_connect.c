@@ -61,6 +61,21 @@ static void silent_server_costs_the_timeout_only(void **state)
     scripted_server_stop(&s);
 }
 
+static void the_look_at_the_route_has_a_time_of_its_own(void **state)
+{
+    (void)state;
+    ScriptedServer s;
+    scripted_server_start(&s, "5432", slice_from(welcome, sizeof(welcome) - 1), false); /* and then it is silent */
+    char conninfo[256];
+    (void)snprintf(conninfo, sizeof(conninfo), "host=%s port=5432", s.directory);
+    PgConnOptions options = {.conninfo = conninfo, .route = PG_ROUTE_LOOK, .connect_timeout = 1200 * USEC_PER_MSEC};
+    PgConn *c = NULL;
+    Err err = ERR_INIT;
+    assert_true(pg_conn_open(&c, &options, &err) < 0);
+    assert_err(&err, ERR_TIMEOUT, "did not answer within 1200 ms"); /* not what connecting has left of it */
+    scripted_server_stop(&s);
+}
+
 static void silent_host_does_not_hide_the_next(void **state)
 {
     (void)state;
@@ -107,6 +122,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(refused_connection_gives_sqlstate_and_no_password),
         cmocka_unit_test(silent_server_costs_the_timeout_only),
+        cmocka_unit_test(the_look_at_the_route_has_a_time_of_its_own),
         cmocka_unit_test(silent_host_does_not_hide_the_next),
         cmocka_unit_test(all_hosts_are_named_when_none_answers),
         cmocka_unit_test(wrong_connection_string_is_not_repeated),
