@@ -35,6 +35,7 @@ struct Parts {
     Usec started;            /* wall */
     Spools *spools;
     TargetVec targets;
+    Gate *gate;                   /* of the targets */
     pthread_rwlock_t sender_lock; /* targets wake the sender; a reload replaces it */
     Sender *sender;
     pthread_mutex_t lists_lock; /* the exporter looks at targets and spools; a reload changes the lists */
@@ -83,6 +84,7 @@ static int start_target(Parts *p, const ServerSettings *server, Usec delay, Err 
         .server = server,
         .spool = spools_find(p->spools, server->name),
         .snapshots = p->snapshots,
+        .gate = p->gate,
         .collector_id = p->credentials.collector_id,
         .delay = delay,
         .on_append = wake_sender,
@@ -488,6 +490,7 @@ Parts *parts_new(SettingsRef *settings, RemoteConfig *remote)
     *p = (Parts){.settings = settings_ref(settings),
                  .remote = remote,
                  .spools = spools_new(),
+                 .gate = gate_new(),
                  .lock_fd = -1,
                  .started = clock_wall(),
                  .sender_lock = PTHREAD_RWLOCK_INITIALIZER,
@@ -501,6 +504,7 @@ Parts *parts_free(Parts *p)
         return NULL;
     stop(p);
     spools_free(p->spools);
+    gate_free(p->gate);
     target_vec_done(&p->targets);
     credentials_done(&p->credentials);
     settings_unref(p->settings);

@@ -15,6 +15,8 @@
 
 #define RECONNECT_BASE        USEC_PER_SEC
 #define RECONNECT_CAP         (60 * USEC_PER_SEC)
+#define GATE_WAIT             (120 * USEC_PER_SEC) /* then it is tried all the same */
+#define GATE_LOOK             (USEC_PER_SEC / 4)
 #define HOUSEKEEPING_INTERVAL (10 * 60 * USEC_PER_SEC)
 #define BASELINE_LIFETIME     (30 * 24 * 3600 * USEC_PER_SEC)
 
@@ -96,12 +98,43 @@ static void note_reachable(Target *t, Usec now)
         log_info("connected", log_str("server", t->server->name));
 }
 
+static void sleep_until(Target *t, Usec deadline)
+{
+    struct timespec until = {.tv_sec = deadline / USEC_PER_SEC, .tv_nsec = deadline % USEC_PER_SEC * 1000};
+    pthread_mutex_lock(&t->mutex);
+    while (!t->stop && clock_monotonic() < deadline)
+        pthread_cond_timedwait(&t->wake, &t->mutex, &until);
+    pthread_mutex_unlock(&t->mutex);
+}
+
+/* Who was away at the last try is let by: it would hold a place for the time of its deadline, again and again. */
+static void pass_gate(Target *t, Usec now)
+{
+    for (const Usec end = now + GATE_WAIT; !t->is_away && !t->stop && now < end; now = clock_monotonic()) {
+        if (gate_enter(t->gate, now, &t->gate_ticket))
+            return;
+        come_forward(t, now);
+        sleep_until(t, now + GATE_LOOK);
+    }
+}
+
+static void leave_gate(Target *t)
+{
+    gate_leave(t->gate, t->gate_ticket);
+    t->gate_ticket = 0;
+}
+
 static void connect_if_due(Target *t, Usec now)
 {
     if (session_is_open(t->session) || now < t->reconnect_at)
         return;
+    pass_gate(t, now);
+    if (t->stop)
+        return;
+    come_forward(t, clock_monotonic());
     Err err = ERR_INIT;
-    if (session_open(t->session, &err) < 0)
+    t->is_away = session_open(t->session, &err) < 0;
+    if (t->is_away)
         note_unreachable(t, &err, clock_monotonic());
     else
         note_reachable(t, clock_monotonic());
@@ -221,6 +254,7 @@ static void tick(Target *t)
             t->last_reading = clock_wall();
         }
     }
+    leave_gate(t); /* of the first readings, too: they are as dear as connecting */
     /* Taken last: whatever the tick has read goes with it. */
     bool heartbeat = schedule_take(&t->heartbeat, 0, now);
     if (heartbeat)
@@ -248,15 +282,6 @@ static Usec next_wake(const Target *t)
     if (!session_is_open(t->session) && t->reconnect_at < next)
         next = t->reconnect_at;
     return next;
-}
-
-static void sleep_until(Target *t, Usec deadline)
-{
-    struct timespec until = {.tv_sec = deadline / USEC_PER_SEC, .tv_nsec = deadline % USEC_PER_SEC * 1000};
-    pthread_mutex_lock(&t->mutex);
-    while (!t->stop && clock_monotonic() < deadline)
-        pthread_cond_timedwait(&t->wake, &t->mutex, &until);
-    pthread_mutex_unlock(&t->mutex);
 }
 
 static void *run(void *arg)
@@ -346,6 +371,7 @@ int target_start(Target **ret, const TargetOptions *options, Err *reterr)
     t->server = options->server;
     t->spool = options->spool;
     t->snapshots = options->snapshots;
+    t->gate = options->gate;
     t->collector_id = options->collector_id ? mem_strdup(options->collector_id) : NULL;
     t->begin_at = clock_monotonic() + options->delay;
     t->on_append = options->on_append;

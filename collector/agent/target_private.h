@@ -24,6 +24,7 @@ struct Target {
     const ServerSettings *server;
     Spool *spool;         /* NULL: nothing is sent */
     Snapshots *snapshots; /* NULL: nobody scrapes */
+    Gate *gate;
     char *collector_id;
     void (*on_append)(void *arg);
     void *arg;
@@ -52,6 +53,8 @@ struct Target {
     Schedule heartbeat;
     Backoff backoff;
     Usec reconnect_at;
+    bool is_away;     /* the last try to connect failed */
+    Usec gate_ticket; /* 0: none */
     Usec housekeeping_at;
     bool texts_changed;
     uint64_t given_up;    /* batches of the spool, as last seen */

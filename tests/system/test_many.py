@@ -3,10 +3,14 @@
 import os
 import pathlib
 import re
+import selectors
+import socket
+import threading
 
 import psycopg2
 import pytest
 
+from lone import LoneCollector
 from pgserver import MONITORED_SETTINGS, PgServer, monitoring_setup
 from stack import Collector
 from wait import eventually
@@ -63,6 +67,63 @@ def test_many_servers_are_read_and_sent(backend, pair):
         print(f"\n{TARGETS} servers: {int(re.search(r'RssAnon:.*?([0-9]+)', status).group(1)) / 1024:.0f} MB of its own,"
               f" {descriptors} descriptors")
         assert not [line for line in collector.log_lines("error")]
+    for server in pair:
+        assert not server.log_errors()
+
+
+AT_ONCE = 16
+
+
+class Silent:
+    """Accepts connections and never answers: how many came before the first one left, and how many in all."""
+
+    def __enter__(self):
+        self.listening = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self.port = self.listening.getsockname()[1]
+        self.came = self.left = self.before_the_first_left = 0
+        self.stopped = threading.Event()
+        self.thread = threading.Thread(target=self.serve)
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stopped.set()
+        self.thread.join()
+        self.listening.close()
+
+    def serve(self):
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.listening, selectors.EVENT_READ)
+            while not self.stopped.is_set():
+                for key, _ in selector.select(0.1):
+                    self.look(selector, key.fileobj)
+
+    def look(self, selector, ready):
+        if ready is self.listening:
+            selector.register(ready.accept()[0], selectors.EVENT_READ)
+            self.came += 1
+            self.before_the_first_left += self.left == 0
+        elif not ready.recv(4096):
+            selector.unregister(ready)
+            ready.close()
+            self.left += 1
+
+
+def test_only_a_few_connect_at_once_and_all_get_their_turn(tmp_path):
+    """What a small machine could not do for hundreds at once; those that hang do not hold up the others."""
+    count = 3 * AT_ONCE
+    with Silent() as silent:
+        dsn = f"host=127.0.0.1 port={silent.port} user=x sslmode=disable gssencmode=disable connect_timeout=2"
+        collector = LoneCollector(tmp_path, {f"s{n}": dsn for n in range(count)}, extra="[sampling]\nenabled = false\n")
+        collector.start()
+        try:
+            eventually(lambda: len({line["server"] for line in collector.log_lines("warn") if "server" in line}) == count,
+                       60, "not all had their turn")
+            assert silent.before_the_first_left <= AT_ONCE < silent.came
+            collector.stop()
+        finally:
+            collector.kill()
+    collector.check_log()
 
 
 def test_how_many_there_may_be(backend, tmp_path):
