@@ -27,6 +27,16 @@ def test_connection_keeps_its_promises(major):
             assert re.search(r"PASSED\s+\] \d+ test", done.stdout + done.stderr)
 
 
+@pytest.mark.parametrize("check", PIPELINE_CHECKS)
+def test_pipelines_over_tcp(check):
+    """Where the segments that leave can be counted."""
+    with PgServer(15, tcp=True) as server:
+        dsn = f"host=127.0.0.1 port={server.port} dbname=postgres user=postgres sslmode=disable gssencmode=disable"
+        done = subprocess.run([CHECK.with_name(check)], env={**os.environ, "PGA_TEST_DSN": dsn}, capture_output=True,
+                              text=True, timeout=900, check=False)
+    assert done.returncode == 0 and "SKIPPED" not in done.stdout + done.stderr, done.stdout + done.stderr
+
+
 def test_frozen_server_costs_the_deadline_only():
     """A server that is stopped (SIGSTOP) accepts connections in the kernel and never answers."""
     with PgServer(15) as server:

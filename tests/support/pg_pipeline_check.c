@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* lib/pg/pipeline.h against a real server; run by tests/sql/test_pg_conn.py, which gives PGA_TEST_DSN. Built twice:
  * with libpq's pipeline mode and with what stands in for it. */
+#include <linux/tcp.h>
+#include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 
 #include <cmocka.h>
 
@@ -313,6 +316,31 @@ static void long_statements_and_long_answers_pass_each_other(void **state)
     free(sql);
 }
 
+/* Segments with data that we have sent; skips the test where the connection is not of TCP. */
+static uint32_t segments_sent(const PgConn *c)
+{
+    struct tcp_info info = {0};
+    socklen_t length = sizeof(info);
+    if (getsockopt(pg_conn_socket(c), IPPROTO_TCP, TCP_INFO, &info, &length) != 0)
+        skip();
+    return info.tcpi_data_segs_out;
+}
+
+static void small_statements_leave_in_one_piece(void **state)
+{
+    Script *s = *state;
+    for (size_t i = 0; i < STEPS_MAX; i++)
+        add(s, NULL, "select 1");
+    const uint32_t before = segments_sent(s->conn);
+    run_well(s);
+    const uint32_t sent = segments_sent(s->conn) - before;
+#ifdef PIPELINE_FALLBACK
+    assert_in_range(sent, STEPS_MAX, 2 * STEPS_MAX);
+#else
+    assert_in_range(sent, 1, STEPS_MAX / 16);
+#endif
+}
+
 static void a_copy_is_refused(void **state)
 {
     Script *s = *state;
@@ -339,6 +367,7 @@ int main(void)
         TEST(a_killed_backend_is_told_and_the_rest_has_not_begun),
         TEST(stale_statements_are_prepared_anew),
         TEST(long_statements_and_long_answers_pass_each_other),
+        TEST(small_statements_leave_in_one_piece),
         TEST(a_copy_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
