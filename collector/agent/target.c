@@ -302,11 +302,12 @@ static void *run(void *arg)
     schedule_init(&t->heartbeat, settings->interval, now);
     (void)schedule_add(&t->heartbeat, settings->interval); /* entry 0 */
     target_load_state(t);
-    ProducerOptions producing = {.settings = settings, .server = t->server, .inbox = t->inbox, .costs = t->costs};
-    t->producers = producers_start(&producing, PRODUCERS, ARRAY_LENGTH(PRODUCERS));
+    const ProducerOptions producing = {.settings = settings, .server = t->server, .inbox = t->inbox, .costs = t->costs};
 
     while (!t->stop) {
         tick(t);
+        if (!t->producers) /* behind the first look at the server, for which the gate lets few by at once */
+            t->producers = producers_start(&producing, PRODUCERS, ARRAY_LENGTH(PRODUCERS));
         const Usec wake = next_wake(t);
         come_forward(t, wake);
         sleep_until(t, wake);

@@ -68,7 +68,8 @@ def test_many_servers_are_read_and_sent(backend, pair):
               f" {descriptors} descriptors")
         assert not [line for line in collector.log_lines("error")]
     for server in pair:
-        assert not server.log_errors()
+        given_up = "connection to client lost"  # by us, when the machine is too busy to let us in within ten seconds
+        assert not [line for line in server.log_errors() if given_up not in line]
 
 
 AT_ONCE = 16
@@ -114,7 +115,7 @@ def test_only_a_few_connect_at_once_and_all_get_their_turn(tmp_path):
     count = 3 * AT_ONCE
     with Silent() as silent:
         dsn = f"host=127.0.0.1 port={silent.port} user=x sslmode=disable gssencmode=disable connect_timeout=2"
-        collector = LoneCollector(tmp_path, {f"s{n}": dsn for n in range(count)}, extra="[sampling]\nenabled = false\n")
+        collector = LoneCollector(tmp_path, {f"s{n}": dsn for n in range(count)})
         collector.start()
         try:
             eventually(lambda: len({line["server"] for line in collector.log_lines("warn") if "server" in line}) == count,
