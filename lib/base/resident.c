@@ -9,29 +9,52 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+enum { SEGMENTS_MAX = 16 }; /* of one library: usually four */
+
 #define CODE_FIRST    (10 * USEC_PER_SEC) /* everything was read and sent once by then */
 #define CODE_INTERVAL (3600 * USEC_PER_SEC)
 
-static int drop_segments(struct dl_phdr_info *info, size_t size, void *arg)
+typedef struct Segments {
+    uintptr_t page;
+    struct {
+        uintptr_t begin, end;
+    } items[SEGMENTS_MAX];
+    size_t count;
+} Segments;
+
+static void find_segments(const struct dl_phdr_info *info, Segments *ret)
 {
-    (void)size;
-    const uintptr_t page = *(const uintptr_t *)arg;
-    for (int i = 0; i < info->dlpi_phnum; i++) {
+    ret->count = 0;
+    for (int i = 0; i < info->dlpi_phnum && ret->count < SEGMENTS_MAX; i++) {
         const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
         if (segment->p_type != PT_LOAD || (segment->p_flags & PF_W))
             continue;
-        uintptr_t begin = (info->dlpi_addr + segment->p_vaddr) & ~(page - 1);
-        uintptr_t end = (info->dlpi_addr + segment->p_vaddr + segment->p_memsz + page - 1) & ~(page - 1);
-        /* the address is the loader's; failing changes nothing */
-        (void)madvise((void *)begin, end - begin, MADV_DONTNEED); /* NOLINT(performance-no-int-to-ptr) */
+        const uintptr_t begin = info->dlpi_addr + segment->p_vaddr;
+        ret->items[ret->count].begin = begin & ~(ret->page - 1);
+        ret->items[ret->count].end = (begin + segment->p_memsz + ret->page - 1) & ~(ret->page - 1);
+        ret->count++;
+    }
+}
+
+/* All is read before anything is dropped: the list of segments stands in one of them, and reading it would bring that
+ * one back, with 64 kB around it, in each library. */
+static int drop_segments(struct dl_phdr_info *info, size_t size, void *arg)
+{
+    (void)size;
+    Segments *segments = arg;
+    find_segments(info, segments);
+    for (size_t i = 0; i < segments->count; i++) {
+        void *begin = (void *)segments->items[i].begin; /* NOLINT(performance-no-int-to-ptr): the loader's address */
+        (void)madvise(begin, segments->items[i].end - segments->items[i].begin,
+                      MADV_DONTNEED); /* failing changes nothing */
     }
     return 0;
 }
 
 void resident_release_code(void)
 {
-    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-    (void)dl_iterate_phdr(drop_segments, &page); /* 0: that is what drop_segments() says */
+    Segments segments = {.page = (uintptr_t)sysconf(_SC_PAGESIZE)};
+    (void)dl_iterate_phdr(drop_segments, &segments); /* 0: that is what drop_segments() says */
 }
 
 /* True for one caller when @now has come to *@due, which then moves on. */

@@ -61,6 +61,37 @@ static void code_that_was_run_once_is_given_back_and_still_there(void **state)
     assert_int_equal(resident_code_kb(), before);
 }
 
+/* Where their lists of segments stand: reading these is no reason to bring them back. */
+static long resident_headers_kb(void)
+{
+    char line[512];
+    long total = 0;
+    bool header = false;
+    FILE *f = fopen("/proc/self/smaps", "r");
+    assert_non_null(f);
+    while (fgets(line, sizeof(line), f)) {
+        long kb;
+        if (strstr(line, " r--p 00000000 "))
+            header = strstr(line, ".so") && !strstr(line, "/ld-linux");
+        else if (sscanf(line, "%*x-%*x %*s %lx", (unsigned long *)&kb) == 1)
+            header = false;
+        else if (header && sscanf(line, "Rss: %ld", &kb) == 1)
+            total += kb;
+    }
+    fclose(f);
+    return total;
+}
+
+static void headers_of_libraries_stay_away(void **state)
+{
+    (void)state;
+    unsigned sum = 0;
+    dl_iterate_phdr(touch, &sum);
+    assert_true(resident_headers_kb() > 0); /* and the loader has found all functions that follow */
+    resident_release_code();
+    assert_int_equal(resident_headers_kb(), 0);
+}
+
 /* Called from every tick, it does little: the second call at the same moment finds nothing due. */
 static void it_takes_turns(void **state)
 {
@@ -84,6 +115,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(code_that_was_run_once_is_given_back_and_still_there),
+        cmocka_unit_test(headers_of_libraries_stay_away),
         cmocka_unit_test(it_takes_turns),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
