@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * The catalog: families sorted by name. Owns the arena in which they live. Filled by one thread, constant afterwards.
+ * The catalog: families sorted by name. Owns the arena in which those that were read live. Filled by one thread,
+ * constant afterwards.
  */
 #include "lib/catalog/family.h"
 
@@ -146,7 +147,7 @@ const FamilyColumn *family_find_column(const Family *f, Slice name)
     return NULL;
 }
 
-/* Takes in a family that was read into the catalog's arena. */
+/* Takes in a family that was read into the catalog's arena, or that stays where it is. */
 static int add(Catalog *c, const char *label, const Family *f, Err *reterr)
 {
     Slice name = slice_cstr(f->name);
@@ -197,12 +198,12 @@ int catalog_add_own_table(Catalog *c, const char *label, const TomlTable *table,
     return r < 0 ? err_trace(r) : err_trace(add_own(c, label, f, reterr));
 }
 
-int catalog_new(Catalog **ret, const EmbeddedFile *files, size_t file_count, Err *reterr)
+int catalog_new(Catalog **ret, const Family *families, size_t count, Err *reterr)
 {
     Catalog *c = mem_alloc(sizeof(*c));
     c->arena = arena_new(0);
-    for (size_t i = 0; i < file_count; i++) {
-        int r = catalog_add(c, files[i].name, embedded_slice(&files[i]), reterr);
+    for (size_t i = 0; i < count; i++) {
+        int r = add(c, families[i].name, &families[i], reterr);
         if (r < 0) {
             catalog_free(c);
             return err_trace(r);

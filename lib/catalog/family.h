@@ -45,7 +45,6 @@
 #include <stdint.h>
 
 #include "lib/base/arena.h"
-#include "lib/base/embedded.h"
 #include "lib/base/err.h"
 #include "lib/base/map.h"
 #include "lib/base/slice.h"
@@ -79,6 +78,8 @@ typedef struct FamilyColumn {
     const char *name;
     ColumnKind kind;
     ColumnType type;
+    ColumnCombine combine;
+    bool items;       /* with change: the value is a list whose items are compared */
     const char *unit; /* "" when it has none */
     const char *help;
     const char *const *alternatives; /* NULL-terminated source columns; NULL when sql is set */
@@ -88,10 +89,8 @@ typedef struct FamilyColumn {
     const char *cast;                /* "" or as above */
     const char *setting;             /* "" or as above */
     const char *change;              /* kind of event; "" none */
-    bool items;                      /* with change: the value is a list whose items are compared */
     const char *roll_up;             /* NULL: none */
-    ColumnCombine combine;
-    const char *const *prometheus; /* NULL-terminated, see family_metrics.h; NULL: what follows from the rest */
+    const char *const *prometheus;   /* NULL-terminated, see family_metrics.h; NULL: what follows from the rest */
 } FamilyColumn;
 
 typedef struct FamilyQuery {
@@ -142,9 +141,9 @@ enum {
 
 typedef struct Catalog Catalog;
 
-/* @files: the built-in ones. Errors name file, line and column. */
-int catalog_new(Catalog **ret, const EmbeddedFile *files, size_t file_count, Err *reterr) MUST_CHECK;
-/* Adds one family file (users' metrics.d). A name already there is ERR_CONFLICT. */
+/* With @count families to begin with (NULL: none), which must outlive it. A name given twice is ERR_CONFLICT. */
+int catalog_new(Catalog **ret, const Family *families, size_t count, Err *reterr) MUST_CHECK;
+/* Adds one family file. A name already there is ERR_CONFLICT; errors name file, line and column. */
 int catalog_add(Catalog *c, const char *file_name, Slice text, Err *reterr) MUST_CHECK;
 /* The same for users' families, which are read with SQL and in mode "rows": built-in code knows the others. */
 int catalog_add_own(Catalog *c, const char *file_name, Slice text, Err *reterr) MUST_CHECK;
@@ -169,5 +168,6 @@ const char *column_type_to_string(ColumnType type);
 bool family_name_is_valid(Slice name);
 bool column_name_is_valid(Slice name);
 
-/* The families that are built into both programs (catalog/NAME.toml, listed in lib/catalog/CMakeLists.txt). */
+/* The families that are built into both programs (catalog/NAME.toml, listed in lib/catalog/CMakeLists.txt): read and
+ * checked when the programs were built, constant data since. */
 int catalog_new_builtin(Catalog **ret, Err *reterr) MUST_CHECK;

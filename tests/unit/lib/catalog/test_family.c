@@ -10,17 +10,14 @@
 #include "lib/base/buf.h"
 
 #define FAMILY(name) "name = '" name "'\nhelp = 'h'\nfrom = 'v'\n[[column]]\nname = 'a'\nkind = 'gauge'\nhelp = 'h'\n"
-#define EMBEDDED(name)                                                                                                 \
-    {                                                                                                                  \
-        name ".toml", FAMILY(name), sizeof(FAMILY(name)) - 1                                                           \
-    }
-
 static void families_are_sorted_and_found(void **state)
 {
     (void)state;
-    static const EmbeddedFile files[] = {EMBEDDED("m"), EMBEDDED("z"), EMBEDDED("b"), EMBEDDED("bb")};
+    static const FamilyColumn column = {.name = "a"};
+    static const Family families[] = {
+        {.name = "m", .columns = &column, .column_count = 1}, {.name = "z"}, {.name = "b"}, {.name = "bb"}};
     _cleanup_(catalog_freep) Catalog *c = NULL;
-    assert_int_equal(catalog_new(&c, files, ARRAY_LENGTH(files), NULL), 0);
+    assert_int_equal(catalog_new(&c, families, ARRAY_LENGTH(families), NULL), 0);
     assert_int_equal(catalog_add(c, "a.toml", slice_cstr(FAMILY("a")), NULL), 0);
     static const char *const order[] = {"a", "b", "bb", "m", "z"};
     assert_int_equal(catalog_count(c), ARRAY_LENGTH(order));
@@ -37,10 +34,13 @@ static void families_are_sorted_and_found(void **state)
 static void second_family_of_a_name_is_a_conflict(void **state)
 {
     (void)state;
-    static const EmbeddedFile files[] = {EMBEDDED("m")};
-    _cleanup_(catalog_freep) Catalog *c = NULL;
-    assert_int_equal(catalog_new(&c, files, 1, NULL), 0);
+    static const Family families[] = {{.name = "m"}, {.name = "m"}};
+    _cleanup_(catalog_freep) Catalog *c = NULL, *none = NULL;
     Err err = ERR_INIT;
+    assert_true(catalog_new(&none, families, 2, &err) < 0);
+    assert_int_equal(err.code, ERR_CONFLICT);
+    err = ERR_INIT;
+    assert_int_equal(catalog_new(&c, families, 1, NULL), 0);
     assert_true(catalog_add(c, "metrics.d/m.toml", slice_cstr(FAMILY("m")), &err) < 0);
     assert_int_equal(err.code, ERR_CONFLICT);
     assert_int_equal(catalog_count(c), 1);
