@@ -12,7 +12,7 @@
 enum { PG_STATEMENT_NAME_SIZE = 64 };
 
 typedef struct PgStatement {
-    char *sql;           /* to notice a name used twice */
+    uint32_t sum;        /* of its text, to notice a name used twice */
     unsigned generation; /* part of the server's name: a statement that went stale is prepared anew under another one */
     bool prepared;
 } PgStatement;
