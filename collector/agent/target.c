@@ -179,7 +179,7 @@ static void show_server(const Target *t)
     const FamilyState *f;
     for (size_t i = 0; (f = session_family_at(t->session, i)); i++) {
         now.families += f->available;
-        now.failing += f->available && f->last_error.code != ERR_NONE;
+        now.failing += f->available && f->last_error;
     }
     snapshots_note_server(t->snapshots, t->server->name, &now);
 }
@@ -192,8 +192,9 @@ static void count_families(Target *t)
     for (size_t i = 0; (state = session_family_at(t->session, i)); i++) {
         if (state->family->scope == FAMILY_SCOPE_HOST || state->runs == 0)
             continue;
-        read += state->last_error.code == ERR_NONE;
-        failed += state->last_error.code == ERR_SQL || state->last_error.code == ERR_TIMEOUT;
+        const ErrCode code = state->last_error ? state->last_error->code : ERR_NONE;
+        read += code == ERR_NONE;
+        failed += code == ERR_SQL || code == ERR_TIMEOUT;
     }
     atomic_store(&t->stats.families_read, read);
     atomic_store(&t->stats.families_failed, failed);

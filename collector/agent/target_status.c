@@ -47,9 +47,9 @@ static void add_family(yyjson_mut_doc *doc, Lists *lists, const FamilyState *f)
     if (!f->available && f->reason) {
         lists->missing_count++;
         add_line(doc, lists->missing, f->family->name, f->reason, NULL);
-    } else if (f->last_error.code != ERR_NONE) {
+    } else if (f->last_error) {
         lists->failing_count++;
-        add_line(doc, lists->failing, f->family->name, f->last_error.detail, f->last_error.hint);
+        add_line(doc, lists->failing, f->family->name, f->last_error->detail, f->last_error->hint);
     } else if (f->runs > 0) {
         lists->read++;
     }

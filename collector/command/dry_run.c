@@ -58,9 +58,9 @@ static void print_family(const FamilyState *f)
         return;
     cli_print(stderr, "  %-28s %8" PRIu64 " %10" PRIu64 " %10.1f", f->family->name, f->rows, f->bytes,
               (double)f->cost / (double)USEC_PER_MSEC);
-    if (f->last_error.code != ERR_NONE)
-        cli_print(stderr, "  failed: %s%s%s", f->last_error.detail, f->last_error.hint[0] ? ": " : "",
-                  f->last_error.hint);
+    if (f->last_error)
+        cli_print(stderr, "  failed: %s%s%s", f->last_error->detail, f->last_error->hint[0] ? ": " : "",
+                  f->last_error->hint);
     if (f->truncated)
         cli_print(stderr, "  more rows than are read");
     cli_print(stderr, "\n");

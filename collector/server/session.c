@@ -87,6 +87,8 @@ Session *session_free(Session *s)
     if (!s)
         return NULL;
     session_close(s);
+    for (size_t i = 0; i < s->family_count; i++)
+        free(s->families[i].last_error);
     free(s->families);
     arena_free(s->columns_arena);
     schedule_done(&s->host_schedule);
@@ -363,7 +365,7 @@ static int read_texts(Session *s, Usec now, Usec wall, Err *reterr)
         Usec cost_before = state->cost;
         Run run = {.state = state, .now = now, .wall = wall, .keyframe = true}; /* also one that was sent and is lost */
         int r = session_run_families(s, s->conn, NULL, &run, 1, ids, reterr);
-        if (!run.ended || state->last_error.code != ERR_NONE)
+        if (!run.ended || state->last_error)
             texts_rollback(s->options.texts); /* asked, but not told */
         if (r < 0)
             return r;

@@ -42,7 +42,7 @@ typedef struct FamilyState {
     Usec retry_at;           /* monotonic: refused, or ended by a limit; not asked again before */
     Usec pause;              /* after the last end by a limit; doubles with each in a row */
     Complain complain;
-    Err last_error; /* code ERR_NONE: the last run went well */
+    Err *last_error; /* NULL: the last run went well */
     uint64_t runs, errors, rows, bytes, truncated;
     Usec cost; /* of all runs */
 } FamilyState;

@@ -52,7 +52,9 @@ void session_note_failure(Session *s, const Run *run, const Err *err)
 {
     FamilyState *state = run->state;
     state->errors++;
-    state->last_error = *err;
+    if (!state->last_error)
+        state->last_error = mem_alloc(sizeof(*err));
+    *state->last_error = *err;
     if (is_refused(err))
         state->retry_at = run->now + PROBE_INTERVAL;
     else if (is_limit(err))
@@ -67,7 +69,8 @@ void session_note_failure(Session *s, const Run *run, const Err *err)
 void session_note_success(Session *s, const Run *run)
 {
     FamilyState *state = run->state;
-    state->last_error = ERR_INIT;
+    free(state->last_error);
+    state->last_error = NULL;
     state->pause = 0;
     state->rows += s->rows.row_count;
     if (s->rows.truncated) {
