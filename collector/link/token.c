@@ -2,7 +2,7 @@
 /* The collector's token. A token never gets into a log line or an error. */
 #include "collector/link/token.h"
 
-#include <sodium.h>
+#include <openssl/evp.h>
 
 #include "collector/link/backend_answer.h"
 #include "lib/base/memory.h"
@@ -10,6 +10,30 @@
 #include "lib/json/json.h"
 
 enum { TOKEN_MAX = 16 << 10, JSON_DEPTH = 8, TOKEN_MODE = 0600 };
+
+#define BASE64_WORD "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
+/* Base64 with - and _, unpadded (RFC 7515); OpenSSL reads the one with + and /, padded. False: @text is none. */
+static bool decode_part(Slice text, Buf *ret)
+{
+    _cleanup_buf_ Buf padded = BUF_INIT;
+    buf_append(&padded, text);
+    for (size_t i = 0; i < text.len; i++) {
+        char *c = &padded.ptr[i];
+        if (*c == '\0' || !strchr(BASE64_WORD, *c))
+            return false;
+        *c = *c == '-' ? '+' : *c == '_' ? '/' : *c;
+    }
+    for (; padded.len % 4 != 0; buf_append_char(&padded, '='))
+        ;
+    const size_t padding = padded.len - text.len;
+    buf_reserve(ret, padded.len);
+    const int len = EVP_DecodeBlock((unsigned char *)ret->ptr, (const unsigned char *)padded.ptr, (int)padded.len);
+    if (len < (int)padding || padding > 2) /* one character alone is no byte */
+        return false;
+    ret->len = (size_t)len - padding;
+    return true;
+}
 
 Usec token_expiry(Slice token)
 {
@@ -19,14 +43,12 @@ Usec token_expiry(Slice token)
     if (!claims.ptr || !rest.ptr || token.len > TOKEN_MAX)
         return 0;
 
-    unsigned char json[TOKEN_MAX];
-    size_t len;
-    if (sodium_base642bin(json, sizeof(json), claims.ptr, claims.len, NULL, &len, NULL,
-                          sodium_base64_VARIANT_URLSAFE_NO_PADDING) != 0)
+    _cleanup_buf_ Buf json = BUF_INIT;
+    if (!decode_part(claims, &json))
         return 0;
     _cleanup_json_doc_ yyjson_doc *doc = NULL;
     const JsonLimits limits = {.bytes = TOKEN_MAX, .depth = JSON_DEPTH};
-    if (json_parse(slice_from(json, len), limits, &doc, NULL) < 0)
+    if (json_parse(buf_slice(&json), limits, &doc, NULL) < 0)
         return 0;
     yyjson_val *exp = yyjson_obj_get(yyjson_doc_get_root(doc), "exp");
     const double seconds = yyjson_get_num(exp);

@@ -7,10 +7,10 @@
 #include "lib/base/map.h"
 
 #include <pthread.h>
-#include <sodium/crypto_shorthash.h>
 
 #include "lib/base/memory.h"
 #include "lib/base/random.h"
+#include "lib/base/siphash.h"
 #include "lib/base/vec.h"
 
 typedef struct Entry {
@@ -32,22 +32,17 @@ struct Map {
 enum { SLOTS_FIRST = 16 };
 
 static pthread_once_t hash_key_once = PTHREAD_ONCE_INIT;
-static unsigned char hash_key[crypto_shorthash_KEYBYTES];
+static SipKey hash_key;
 
 static void make_hash_key(void)
 {
-    random_bytes(hash_key, sizeof(hash_key));
+    random_bytes(&hash_key, sizeof(hash_key));
 }
 
 static uint64_t hash_of(Slice key)
 {
     (void)pthread_once(&hash_key_once, make_hash_key); /* cannot fail with a valid once */
-    union {
-        unsigned char bytes[crypto_shorthash_BYTES];
-        uint64_t number;
-    } hash;
-    (void)crypto_shorthash(hash.bytes, (const unsigned char *)(key.len ? key.ptr : ""), key.len, hash_key);
-    return hash.number;
+    return siphash(&hash_key, key);
 }
 
 Map *map_new(MapFreeFn on_free_value)

@@ -10,14 +10,20 @@ static const struct {
     const char *token;
     Usec expiry;
 } tokens[] = {
-    {"e30.eyJleHAiOjE4MDAwMDAwMDB9.x", 1800000000 * USEC_PER_SEC},    /* {"exp":1800000000} */
-    {"e30.eyJleHAiOjE4MDAwMDAwMDAuNX0.x", 1800000000 * USEC_PER_SEC}, /* {"exp":1800000000.5} */
-    {"e30.eyJleHAiOjB9.x", 0},                                        /* {"exp":0} */
-    {"e30.eyJleHAiOi01fQ.x", 0},                                      /* {"exp":-5} */
-    {"e30.eyJleHAiOjFlMzAwfQ.x", 0},                                  /* {"exp":1e300} */
-    {"e30.eyJleHAiOiIxODAwMDAwMDAwIn0.x", 0},                         /* {"exp":"1800000000"} */
-    {"e30.e30.x", 0},                                                 /* {} */
-    {"e30.W10.x", 0},                                                 /* [] */
+    {"e30.eyJleHAiOjE4MDAwMDAwMDB9.x", 1800000000 * USEC_PER_SEC},                    /* {"exp":1800000000} */
+    {"e30.eyJleHAiOjE4MDAwMDAwMDAuNX0.x", 1800000000 * USEC_PER_SEC},                 /* {"exp":1800000000.5} */
+    {"e30.eyJleHAiOjB9.x", 0},                                                        /* {"exp":0} */
+    {"e30.eyJleHAiOi01fQ.x", 0},                                                      /* {"exp":-5} */
+    {"e30.eyJleHAiOjFlMzAwfQ.x", 0},                                                  /* {"exp":1e300} */
+    {"e30.eyJleHAiOiIxODAwMDAwMDAwIn0.x", 0},                                         /* {"exp":"1800000000"} */
+    {"e30.eyJhIjoiw7_Dvn5-PyIsImV4cCI6MTgwMDAwMDAwMH0.x", 1800000000 * USEC_PER_SEC}, /* with - and _ */
+    {"e30.eyJhIjoiw7/Dvn5+PyIsImV4cCI6MTgwMDAwMDAwMH0.x", 0},                         /* the other alphabet */
+    {"e30.eyJleHAiOjE4MDAwMDAwMDB9IA.x", 1800000000 * USEC_PER_SEC},                  /* and a space */
+    {"e30.eyJleHAiOjE4MDAwMDAwMDB9IA==.x", 0},                                        /* padded */
+    {"e30.eyJleHAiOjE4MDAwMDAwMDB9I.x", 0},                                           /* a character alone */
+    {"e30. eyJleHAiOjE4MDAwMDAwMDB9.x", 0},
+    {"e30.e30.x", 0}, /* {} */
+    {"e30.W10.x", 0}, /* [] */
     {"e30.!!!.x", 0},
     {"e30.eyJleHAiOjE4MDAwMDAwMDB9", 0}, /* no signature */
     {"e30", 0},
