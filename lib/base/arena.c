@@ -29,7 +29,7 @@
 #define UNPOISON(p, n) ((void)(p), (void)(n))
 #endif
 
-enum { ALIGNMENT = 16, BLOCK_FIRST = 4096, BLOCK_MAX = 256 * 1024 };
+enum { ALIGNMENT = 16, BLOCK_FIRST = 1024, BLOCK_MAX = 64 * 1024 };
 
 typedef struct Block {
     struct Block *older;

@@ -9,10 +9,12 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { SEGMENTS_MAX = 16 }; /* of one library: usually four */
+enum {
+    SEGMENTS_MAX = 16,   /* of one library: usually four */
+    CODE_INTERVALS = 60, /* an hour of the default interval */
+};
 
-#define CODE_FIRST    (10 * USEC_PER_SEC) /* everything was read and sent once by then */
-#define CODE_INTERVAL (3600 * USEC_PER_SEC)
+#define CODE_FIRST (10 * USEC_PER_SEC) /* everything was read and sent once by then */
 
 typedef struct Segments {
     uintptr_t page;
@@ -71,6 +73,6 @@ void resident_release(Usec now, Usec interval)
     if (take_turn(&heap_due, now, interval - interval / 8)) /* who comes a little early is not too early */
         (void)malloc_trim(0);                               /* whether there was something to give */
     if (!atomic_compare_exchange_strong(&code_due, &never, now + CODE_FIRST) &&
-        take_turn(&code_due, now, CODE_INTERVAL))
+        take_turn(&code_due, now, CODE_INTERVALS * interval))
         resident_release_code();
 }
