@@ -27,6 +27,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     (void)state;
+    free(family.last_error);
     kept_log_end();
     return 0;
 }
@@ -51,7 +52,9 @@ static void each_limit_in_a_row_doubles_the_pause(void **state)
     static const int MINUTES[] = {1, 2, 4, 8, 16, 32, 64, 128, 256, 360, 360};
     for (size_t i = 0; i < ARRAY_LENGTH(MINUTES); i++)
         assert_true(pause_after(ERR_TIMEOUT, "57014") == MINUTES[i] * MINUTE);
+    assert_int_equal(family.last_error->code, ERR_TIMEOUT);
     session_note_success(&session, &run);
+    assert_null(family.last_error);
     assert_true(pause_after(ERR_SQL, "55P03") == MINUTE); /* lock_timeout */
     assert_int_equal(family.errors, 12);
 }
