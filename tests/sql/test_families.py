@@ -539,6 +539,7 @@ def test_publication_and_subscription(server):
         server.wait_until("select bool_and(not active) from pg_replication_slots where slot_name = 'news_slot'")
         server.execute("select pg_drop_replication_slot('news_slot')")
         server.execute("drop publication news", dbname="app")
+        server.execute("drop database mirror")
         server.mark_log()  # a worker that is told to end says so as FATAL
 
 
@@ -551,6 +552,7 @@ def test_what_only_superusers_see(server):
     server.execute("select pg_replication_origin_create('elsewhere')", dbname="app")
     server.execute("select pg_replication_origin_advance('elsewhere', '0/1234')", dbname="app")
     (origin,) = rows_of(probe(server, user="postgres"), "pg_replication_origin_status")
+    server.execute("select pg_replication_origin_drop('elsewhere')", dbname="app")
     assert origin["external_id"] == "elsewhere" and origin["remote_bytes"] == 0x1234
     assert server.log_errors() == []
 
@@ -626,3 +628,6 @@ def test_standby(server):
         assert server.log_errors() == []
     finally:
         standby.remove()
+        server.wait_until("select not active from pg_replication_slots where slot_name = 'standby_slot'")
+        server.execute("select pg_drop_replication_slot('standby_slot')")  # its xmin would hold up every vacuum
+        server.execute("delete from shop.item where id > 5000", dbname="app")

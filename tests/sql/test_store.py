@@ -452,21 +452,30 @@ def partitions(store, table):
                                         "where i.inhparent = %s::regclass order by 1", table)]
 
 
+def days_of(store, table):
+    return {name[:len("pYYYYMMDD")] for name in partitions(store, table)}
+
+
+def day_of(time):
+    return f"p{time:%Y%m%d}"
+
+
 def test_partitions_are_made_ahead_and_dropped_whole(store):
-    collector = store.add_collector()
-    store.push(body(collector, [frame("pg_stat_wal", ago(days=3), ["wal_bytes"], [[1]]),
-                                frame("pg_stat_wal", ago(minutes=1), ["wal_bytes"], [[1]])]))
-    today = now().date()
-    assert len(partitions(store, "metric.pg_stat_wal")) == 4  # three days ago; today and two ahead
-    later = now() + datetime.timedelta(days=13)
+    """The day may change at any line: all is counted from one moment, and what is there before is looked at."""
+    moment = now()
+    old, fresh = moment - datetime.timedelta(days=3), moment - datetime.timedelta(minutes=1)
+    ahead = days_of(store, "metric.pg_stat_wal")
+    assert len(ahead) == 3, "the day of the migration and two more"
+    store.push(body(store.add_collector(), [frame("pg_stat_wal", time, ["wal_bytes"], [[1]]) for time in (old, fresh)]))
+    assert days_of(store, "metric.pg_stat_wal") == ahead | {day_of(old), day_of(fresh)}
+    later = moment + datetime.timedelta(days=13)
     store.maintain(later)
     for table in ("metric.pg_stat_wal", "pganalytics.reading", "metric.custom"):
-        days = partitions(store, table)
-        assert f"p{today - datetime.timedelta(days=3):%Y%m%d}" not in [day[:9] for day in days], table
-        assert f"p{today:%Y%m%d}" in [day[:9] for day in days], table
-        assert f"p{today + datetime.timedelta(days=15):%Y%m%d}" in [day[:9] for day in days], table
+        days = days_of(store, table)
+        assert day_of(old) not in days, table
+        assert {day_of(moment), day_of(later), day_of(later + datetime.timedelta(days=2))} <= days, table
     assert store.one("select count(*) from metric.pg_stat_wal") == 1
-    store.maintain(now() + datetime.timedelta(days=60))
+    store.maintain(moment + datetime.timedelta(days=60))
     assert store.one("select count(*) from metric.pg_stat_wal") == 0
     assert store.one("select count(*) from pganalytics.reading") == 0
     assert store.one("select count(*) from pganalytics.series") == 0, "series that nobody sent are forgotten"
@@ -508,9 +517,10 @@ def test_a_partition_that_is_being_read_is_left_for_the_next_round(store):
 def test_a_day_that_another_backend_dropped_is_made_again(store):
     collector = store.add_collector()
     with Pusher(store) as pusher:
-        late = frame("pg_stat_wal", ago(days=3), ["wal_bytes"], [[1]])
+        time = ago(days=3)
+        late = frame("pg_stat_wal", time, ["wal_bytes"], [[1]])
         assert pusher.send(body(collector, [late]))["accepted"]["rows"] == 1
-        store.sql(f"drop table metric_partition.p{ago(days=3):%Y%m%d}_pg_stat_wal")
+        store.sql(f"drop table metric_partition.{day_of(time)}_pg_stat_wal")
         assert pusher.send(body(collector, [late]))["accepted"]["rows"] == 1
 
 
@@ -519,14 +529,17 @@ def test_a_day_that_another_backend_dropped_is_made_again(store):
 
 def test_the_newest_metrics_of_a_collector_come_at_once_from_months_of_data(server):
     store = Store(server)
-    collector = store.add_collector()
-    store.push(body(collector, [frame("pg_stat_database", ago(minutes=1), COMMITS, [["app", 5], ["web", 6]]),
-                                *(frame("pg_stat_wal", ago(minutes=2 + n), ["wal_bytes"], [[7 + n]]) for n in range(10))]))
-    store.sql("select pganalytics.make_partitions('pganalytics', 'reading', current_date - 90, current_date), "
-              "pganalytics.make_partitions('metric', 'pg_stat_wal', current_date - 90, current_date)")
+    collector, moment = store.add_collector(), now()
+    store.push(body(collector, [frame("pg_stat_database", moment - datetime.timedelta(minutes=1), COMMITS, [["app", 5], ["web", 6]]),
+                                *(frame("pg_stat_wal", moment - datetime.timedelta(minutes=2 + n), ["wal_bytes"], [[7 + n]])
+                                  for n in range(10))]))
+    today = moment.date()
+    store.sql("select pganalytics.make_partitions('pganalytics', 'reading', %s::date - 90, %s), "
+              "pganalytics.make_partitions('metric', 'pg_stat_wal', %s::date - 90, %s)", today, today, today, today)
     store.sql("insert into pganalytics.reading select t, s, 60000, c.collector_id, 1, f.family_id, false, false "
-              "from generate_series(now() - interval '89 days', now() - interval '1 hour', interval '10 minutes') t, "
-              "generate_series(1000, 1003) s, pganalytics.collectors c, pganalytics.families f where f.family like 'pg_stat_%'")
+              "from generate_series(%s - interval '89 days', %s - interval '1 hour', interval '10 minutes') t, "
+              "generate_series(1000, 1003) s, pganalytics.collectors c, pganalytics.families f where f.family like 'pg_stat_%%'",
+              moment, moment)
     store.sql("analyze pganalytics.reading")
     pages = store.one("select sum(relpages) from pg_class where relname like 'p%%_reading' and relkind = 'r'")
     for condition in ("collector_id = %s", "%s is not null"):

@@ -10,7 +10,7 @@ import subprocess
 import pytest
 import requests
 
-from stack import Collector, eventually
+from stack import Api, Collector, eventually
 
 
 def now():
@@ -304,9 +304,17 @@ def test_a_wrong_password(backend, monitored, request):
 # --- users ---
 
 
+class FromElsewhere(requests.adapters.HTTPAdapter):
+    """Requests from another address of this host: its failures are counted apart."""
+
+    def init_poolmanager(self, *args, **kwargs):
+        super().init_poolmanager(*args, source_address=("127.0.0.9", 0), **kwargs)
+
+
 def test_login_is_refused_and_throttled(backend):
-    from stack import Api
     client = Api(backend.url, backend.ca, "nobody", "whatever-it-is")
+    client.session.mount("https://", FromElsewhere())
     answers = [client.raw("POST", "/auth/login", json={"login": "nobody", "password": f"wrong-{i}"}) for i in range(12)]
     assert answers[0].status_code == 401 and answers[0].json()["error"]["code"] == "credentials_invalid"
     assert answers[-1].status_code == 429 and int(answers[-1].headers["Retry-After"]) > 0
+    assert backend.api().servers() is not None, "who logs in from here pays for it"

@@ -264,7 +264,7 @@ def test_no_server_has_an_error_in_its_log(scene):
 
 
 def test_a_server_that_hangs_loses_samples_and_nothing_else(scene):
-    """The last test: it stops the oldest server until the sampler gives up, and lets it go on."""
+    """It stops the oldest server until the sampler gives up, and lets it go on."""
     scene.full_window("old")
     server, log = scene.servers["old"], scene.collector.log_text
     server.pause()
@@ -286,3 +286,4 @@ def test_a_server_that_hangs_loses_samples_and_nothing_else(scene):
     given_up = ("connection to client lost", "canceling statement due to user request")
     left = [line for line in server.log_errors() if not any(text in line for text in given_up)]
     assert not left, "those whose collector gave up were cancelled or find nobody, which is all that the log may say"
+    server.mark_log()
