@@ -67,6 +67,15 @@ static const ConfKey ROWS[] = {
      .flags = CONF_RELOADABLE,
      .help = "What reading may cost a server: time of its statements in per cent of the time that passes, of one core. "
              "Beyond it the dearest families are read less often."},
+    {"limits", "stall", CONF_DURATION, FIELD(stall), .otherwise = "600", .min = 5 * USEC_PER_SEC,
+     .max = 24 * 3600 * USEC_PER_SEC,
+     .help = "A thread that has not come forward for so long is stuck: the service manager's watchdog is told no more "
+             "that all is well, and restarts the collector."},
+    {"limits", "memory", CONF_BYTES, FIELD(memory), .otherwise = "256MB", .min = 64 << 20, .max = (int64_t)1 << 40,
+     .help =
+         "The last fence: address space (RLIMIT_AS) beyond what program, libraries and stacks take. Reaching it ends "
+         "the collector, and the service manager starts it again; nothing acknowledged is lost. With more than 32 "
+         "servers at least 8 MB for each."},
 
     {"security", "tls_enabled", CONF_BOOL, FIELD(tls_enabled), .otherwise = "true", .flags = CONF_RELOADABLE,
      .help = "`false` allows a backend URL that begins with http://."},
@@ -75,17 +84,6 @@ static const ConfKey ROWS[] = {
     {"security", "jwt_token", CONF_SECRET, FIELD(jwt_token), .env = "JWT_TOKEN", .max = 8192, .file_key = "token_file",
      .flags = CONF_RELOADABLE,
      .help = "Token of this collector. Default: the one that registration wrote to `state_dir`."},
-
-    {"limits", "stall", CONF_DURATION, FIELD(stall), .otherwise = "600", .min = 5 * USEC_PER_SEC,
-     .max = 24 * 3600 * USEC_PER_SEC,
-     .help = "A thread that has not come forward for so long is stuck: the service manager's watchdog is told no more "
-             "that all is well, and restarts the collector."},
-
-    {"limits", "memory", CONF_BYTES, FIELD(memory), .otherwise = "256MB", .min = 64 << 20, .max = (int64_t)1 << 40,
-     .help =
-         "The last fence: address space (RLIMIT_AS) beyond what program, libraries and stacks take. Reaching it ends "
-         "the collector, and the service manager starts it again; nothing acknowledged is lost. With more than 32 "
-         "servers at least 8 MB for each."},
 
     {"logs", "path", CONF_STRING, FIELD(log_path), .max = 1024,
      .help = "Log files of the server. This version does not read them yet."},
