@@ -237,6 +237,17 @@ static void look_at_producers(Target *t, Usec now)
             log_str("hint", "it waits for a file, a name server or a program; a restart of the collector ends it"));
 }
 
+/* Families that are read more often than the heartbeat cost nothing on disk or wire while nothing happens in them. */
+static void keep_turn(Target *t, bool heartbeat)
+{
+    if (!t->spool)
+        return;
+    if (heartbeat || target_has_news(t))
+        (void)target_flush(t, true); /* what could not be kept is read again */
+    else
+        target_forget_turn(t);
+}
+
 static void tick(Target *t)
 {
     come_forward(t, clock_monotonic());
@@ -260,8 +271,7 @@ static void tick(Target *t)
     bool heartbeat = schedule_take(&t->heartbeat, 0, now);
     if (heartbeat)
         take_inbox(t);
-    if (t->spool && (heartbeat || t->batch.frames.len > 0))
-        (void)target_flush(t, true); /* the same */
+    keep_turn(t, heartbeat);
     count_lost_readings(t, now);
     look_at_producers(t, clock_monotonic());
     show_server(t);

@@ -73,6 +73,10 @@ void target_load_state(Target *t);
 /* Puts what waits into the spool. @end_of_tick: every text that was asked for is in this batch or one before it. False:
  * it could not be kept. */
 bool target_flush(Target *t, bool end_of_tick);
+/* What waits tells something that the batches before it did not. */
+bool target_has_news(const Target *t);
+/* Instead of a flush, for readings that tell nothing new: the next ones reach back to the last batch that was kept. */
+void target_forget_turn(Target *t);
 /* Texts are asked for while less than half of the spool is used, and take no more than that: numbers that wait are not
  * given up for them. A batch that was given up may have had some, nobody knows which: all are sent once more. */
 void target_fit_texts_to_spool(Target *t);

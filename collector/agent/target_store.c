@@ -214,17 +214,33 @@ static void commit_changes(Target *t, Usec now)
                  log_int("rows", (int64_t)unwatched), log_int("limit_bytes", CHANGES_BYTES_MAX));
 }
 
+static void forget_readings(Target *t)
+{
+    delta_rollback(t->delta);
+    if (t->changes)
+        changes_rollback(t->changes);
+    texts_rollback(t->texts);
+    inbox_rollback(t->inbox);
+}
+
+bool target_has_news(const Target *t)
+{
+    return t->batch.has_news || texts_are_staged(t->texts) || (t->changes && changes_are_new(t->changes));
+}
+
+void target_forget_turn(Target *t)
+{
+    forget_readings(t);
+    batch_clear(&t->batch);
+}
+
 bool target_flush(Target *t, bool end_of_tick)
 {
     Usec now = clock_monotonic();
     Err err = ERR_INIT;
     bool kept = append_batch(t, &err) >= 0;
     if (!kept) {
-        delta_rollback(t->delta);
-        if (t->changes)
-            changes_rollback(t->changes);
-        texts_rollback(t->texts);
-        inbox_rollback(t->inbox);
+        forget_readings(t);
         session_expect_keyframes(t->session);
         atomic_fetch_add(&t->stats.lost_batches, 1);
         if (complain_due(&t->spool_complain, now))

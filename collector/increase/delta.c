@@ -135,6 +135,7 @@ typedef struct Comparison {
     const Generation *now;
     const Generation *before;       /* NULL: the epoch begins here */
     const ptrdiff_t *column_before; /* for each value column, its index in @before; -1: not there */
+    bool same_columns;              /* each is its own column_before */
     uint64_t resets;
 } Comparison;
 
@@ -210,6 +211,9 @@ static void copy_others(const Comparison *c, Arena *arena, size_t source_row, Ce
 /* Writes the row to @cells when it must travel. */
 static bool compare_row(Comparison *c, Arena *arena, size_t row, ptrdiff_t row_before, size_t source_row, Cell *cells)
 {
+    if (row_before >= 0 && c->same_columns && !c->reading->keyframe &&
+        generation_rows_are_equal(c->now, row, c->before, (size_t)row_before))
+        return false;
     Cell *values = cells + c->reading->label_count;
     RowStart start = ROW_START_UNKNOWN;
     bool changed = c->reading->keyframe || row_before < 0;
@@ -243,7 +247,7 @@ static int64_t interval_ms(const Reading *reading, const Generation *before)
 }
 
 /* @sources: for each row of the frame, the row of the reading. Few rows travel: the arena gets room for those alone. */
-static void merge(Comparison *c, Arena *arena, const size_t *order, size_t *sources, PushFrame *frame)
+static void merge(Comparison *c, Arena *arena, size_t *sources, PushFrame *frame)
 {
     size_t width = c->reading->column_count;
     Cell *cells = arena_new_array(arena, Cell, width + 1);
@@ -262,17 +266,17 @@ static void merge(Comparison *c, Arena *arena, const size_t *order, size_t *sour
                 break;
             }
         }
-        if (!compare_row(c, arena, row, row_before, order[row], cells))
+        if (!compare_row(c, arena, row, row_before, c->now->places[row], cells))
             continue;
         memcpy(cell_vec_extend(&sent, width), cells, width * sizeof(*cells));
-        sources[frame->row_count++] = order[row];
+        sources[frame->row_count++] = c->now->places[row];
     }
     frame->cells = arena_new_array(arena, Cell, sent.len + 1);
     if (sent.len > 0)
         memcpy(frame->cells, sent.items, sent.len * sizeof(*cells));
 }
 
-void delta_apply(Delta *d, Arena *arena, const Reading *reading, PushFrame *ret_frame)
+bool delta_apply(Delta *d, Arena *arena, const Reading *reading, PushFrame *ret_frame)
 {
     _cleanup_buf_ Buf key = BUF_INIT;
     append_series_key(&key, reading->family, reading->database);
@@ -280,8 +284,7 @@ void delta_apply(Delta *d, Arena *arena, const Reading *reading, PushFrame *ret_
     if (!s)
         s = make_series(d, buf_slice(&key));
 
-    size_t *order;
-    Generation *now = generation_new(reading, arena, &order);
+    Generation *now = generation_new(reading, s->committed, arena);
     const Generation *before = s->committed;
     bool gap = before && strcmp(before->epoch, now->epoch) != 0;
     if (gap)
@@ -304,14 +307,19 @@ void delta_apply(Delta *d, Arena *arena, const Reading *reading, PushFrame *ret_
     for (size_t i = 0; i < reading->column_count; i++)
         ret_frame->columns[i] = slice_cstr(reading->columns[i]->name);
 
-    Comparison c = {.reading = reading, .now = now, .before = before, .column_before = column_before};
+    Comparison c = {.reading = reading,
+                    .now = now,
+                    .before = before,
+                    .column_before = column_before,
+                    .same_columns = before && generation_can_follow(now, before)};
     size_t *sources = arena_new_array(arena, size_t, now->row_count + 1);
-    merge(&c, arena, order, sources, ret_frame);
+    merge(&c, arena, sources, ret_frame);
     rollup_apply(arena, reading, sources, ret_frame);
 
     generation_free(s->staged);
     s->staged = now;
     s->staged_resets = c.resets;
+    return ret_frame->row_count > 0 || !before || before->row_count != now->row_count;
 }
 
 void delta_commit(Delta *d)

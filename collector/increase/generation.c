@@ -101,14 +101,15 @@ static Generation *allocate(size_t column_count, size_t row_count, size_t name_b
     size_t values = row_count * column_count;
     size_t words = values + row_count; /* .bits, .row_epochs */
     Generation *g = mem_alloc(sizeof(*g) + words * sizeof(uint64_t) + column_count * sizeof(char *) +
-                              row_count * sizeof(uint32_t) + values + name_bytes);
+                              2 * row_count * sizeof(uint32_t) + values + name_bytes);
     g->column_count = column_count;
     g->row_count = row_count;
     g->bits = (uint64_t *)(g + 1);
     g->row_epochs = g->bits + values;
     g->columns = (const char **)(g->row_epochs + row_count);
     g->key_ends = (uint32_t *)(g->columns + column_count);
-    g->types = (uint8_t *)(g->key_ends + row_count);
+    g->places = g->key_ends + row_count;
+    g->types = (uint8_t *)(g->places + row_count);
     g->epoch = (const char *)g->types + values;
     return g;
 }
@@ -187,8 +188,26 @@ static int compare_rows(const void *a, const void *b)
     return order ? order : (x->index > y->index) - (x->index < y->index);
 }
 
+/* A server gives its rows in the same order nearly every time: the order that was right for @before is tried first.
+ * False: it is not right any more. No two rows compare equal, so what passes is all rows, each once. */
+static bool order_like_before(SortRow *rows, size_t count, const Generation *before, Arena *arena)
+{
+    if (!before || before->row_count != count || count == 0)
+        return false;
+    SortRow *ordered = arena_new_array(arena, SortRow, count);
+    for (size_t i = 0; i < count; i++) {
+        if (before->places[i] >= count)
+            return false;
+        ordered[i] = rows[before->places[i]];
+        if (i > 0 && compare_rows(&ordered[i - 1], &ordered[i]) >= 0)
+            return false;
+    }
+    memcpy(rows, ordered, count * sizeof(*rows));
+    return true;
+}
+
 /* The rows in key order; the keys live in @keys. */
-static SortRow *sort_rows(const Reading *reading, Arena *arena, Buf *keys)
+static SortRow *sort_rows(const Reading *reading, const Generation *before, Arena *arena, Buf *keys)
 {
     SortRow *rows = arena_new_array(arena, SortRow, reading->row_count + 1);
     size_t *ends = arena_new_array(arena, size_t, reading->row_count + 1);
@@ -200,7 +219,8 @@ static SortRow *sort_rows(const Reading *reading, Arena *arena, Buf *keys)
         size_t start = i ? ends[i - 1] : 0;
         rows[i] = (SortRow){.key = slice_from(buf_slice(keys).ptr + start, ends[i] - start), .index = i};
     }
-    qsort(rows, reading->row_count, sizeof(*rows), compare_rows);
+    if (!order_like_before(rows, reading->row_count, before, arena))
+        qsort(rows, reading->row_count, sizeof(*rows), compare_rows);
     return rows;
 }
 
@@ -267,12 +287,11 @@ static Generation *make_empty(const Reading *reading)
     return g;
 }
 
-Generation *generation_new(const Reading *reading, Arena *arena, size_t **ret_order)
+Generation *generation_new(const Reading *reading, const Generation *before, Arena *arena)
 {
     assert(reading->label_count <= reading->column_count);
     _cleanup_buf_ Buf keys = BUF_INIT;
-    SortRow *rows = sort_rows(reading, arena, &keys);
-    size_t *order = arena_new_array(arena, size_t, reading->row_count + 1);
+    const SortRow *rows = sort_rows(reading, before, arena, &keys);
     size_t value_count = reading->column_count - reading->label_count;
 
     Generation *g = make_empty(reading);
@@ -294,10 +313,9 @@ Generation *generation_new(const Reading *reading, Arena *arena, size_t **ret_or
             g->row_epochs[made] = hash_text(reading->row_epochs[rows[i].index]);
         for (size_t c = 0; c < value_count; c++)
             store_value(g, made * value_count + c, &values[c]);
-        order[made++] = rows[i].index;
+        g->places[made++] = (uint32_t)rows[i].index;
     }
     g->row_count = made;
-    *ret_order = order;
     return g;
 }
 
@@ -434,16 +452,16 @@ int generation_load(Generation **ret, Slice *bytes, Err *reterr)
 
 /* --- As the difference from another one --------------------------------------------------------------------------- */
 
-/* What becomes of rows in a row, of both readings in the order of their keys. */
-typedef enum RunKind { RUN_SAME, RUN_GONE, RUN_CHANGED, RUN_NEW, _RUN_KIND_MAX } RunKind;
-
-static bool rows_are_equal(const Generation *a, size_t row_a, const Generation *b, size_t row_b)
+bool generation_rows_are_equal(const Generation *a, size_t row_a, const Generation *b, size_t row_b)
 {
     size_t width = a->column_count;
     return a->row_epochs[row_a] == b->row_epochs[row_b] &&
            memcmp(&a->bits[row_a * width], &b->bits[row_b * width], width * sizeof(*a->bits)) == 0 &&
            memcmp(&a->types[row_a * width], &b->types[row_b * width], width) == 0;
 }
+
+/* What becomes of rows in a row, of both readings in the order of their keys. */
+typedef enum RunKind { RUN_SAME, RUN_GONE, RUN_CHANGED, RUN_NEW, _RUN_KIND_MAX } RunKind;
 
 /* Row @row of @now and row @row_before of @before stand in front; one of them at least is there. */
 static RunKind kind_of(const Generation *now, size_t row, const Generation *before, size_t row_before)
@@ -454,7 +472,7 @@ static RunKind kind_of(const Generation *now, size_t row, const Generation *befo
                     : slice_compare(generation_key(before, row_before), generation_key(now, row));
     if (order != 0)
         return order < 0 ? RUN_GONE : RUN_NEW;
-    return rows_are_equal(now, row, before, row_before) ? RUN_SAME : RUN_CHANGED;
+    return generation_rows_are_equal(now, row, before, row_before) ? RUN_SAME : RUN_CHANGED;
 }
 
 /* The run that begins here; both places move behind it. */

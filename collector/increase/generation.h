@@ -18,6 +18,7 @@ typedef struct Generation {
     size_t row_count;
     Buf keys;             /* the rows' keys one behind the other */
     uint32_t *key_ends;   /* row i's key is keys[key_ends[i - 1] .. key_ends[i]) */
+    uint32_t *places;     /* row i is row places[i] of the reading; all 0 when it came from disk */
     uint64_t *row_epochs; /* hash; 0: not known */
     uint8_t *types;       /* ValueType, row-major */
     uint64_t *bits;       /* int64, double or hash of the text, row-major */
@@ -25,8 +26,9 @@ typedef struct Generation {
 
 enum { GENERATION_MONOTONIC_UNKNOWN = -1 };
 
-/* From a reading. @ret_order (in @arena): for each row of the generation, the index of the row it came from. */
-Generation *generation_new(const Reading *reading, Arena *arena, size_t **ret_order);
+/* From a reading. @before (NULL allowed): an earlier one, whose order of rows is likely this one's; nothing else of it is
+ * looked at. Memory for the work comes from @arena. */
+Generation *generation_new(const Reading *reading, const Generation *before, Arena *arena);
 Generation *generation_free(Generation *g);
 DEFINE_CLEANUP(Generation *, generation_free)
 
@@ -40,6 +42,8 @@ int generation_load(Generation **ret, Slice *bytes, Err *reterr) MUST_CHECK;
 
 /* The same columns: it can be told as what is different from @before. */
 bool generation_can_follow(const Generation *g, const Generation *before);
+/* Bit for bit, keys aside. Both have the same columns. */
+bool generation_rows_are_equal(const Generation *a, size_t row_a, const Generation *b, size_t row_b);
 void generation_save_changes(const Generation *g, const Generation *before, Buf *out);
 int generation_load_changes(Generation **ret, const Generation *before, Slice *bytes, Err *reterr) MUST_CHECK;
 

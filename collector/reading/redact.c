@@ -210,6 +210,10 @@ void redact_sql(Slice sql, bool backslash_escapes, Buf *out)
 static const char *const SECRET_WORDS[] = {"password", "passwd",     "passphrase", "secret",
                                            "token",    "access_key", "apikey",     "api_key"};
 
+/* The first letters of SECRET_WORDS and the slash of a URL: everything else is copied without a closer look. */
+static const bool may_begin_secret[256] = {['p'] = true, ['P'] = true, ['s'] = true, ['S'] = true, ['t'] = true,
+                                           ['T'] = true, ['a'] = true, ['A'] = true, ['/'] = true};
+
 static size_t secret_word_at(Slice rest)
 {
     for (size_t i = 0; i < ARRAY_LENGTH(SECRET_WORDS); i++) {
@@ -267,12 +271,26 @@ static bool url_password_at(Slice rest, size_t *ret_start, size_t *ret_len)
     return true;
 }
 
+/* The front of @text in which nothing secret can begin. */
+static size_t harmless_length(Slice text)
+{
+    size_t len = 0;
+    while (len < text.len && !may_begin_secret[(unsigned char)text.ptr[len]])
+        len++;
+    return len;
+}
+
 void redact_credentials(Slice text, Buf *out)
 {
     while (text.len > 0) {
         size_t start, len;
-        size_t word = secret_word_at(text);
-        size_t separator = word ? separator_length(slice_skip(text, word)) : 0;
+        const size_t harmless = harmless_length(text);
+        buf_append(out, slice_from(text.ptr, harmless));
+        text = slice_skip(text, harmless);
+        if (text.len == 0)
+            return;
+        const size_t word = secret_word_at(text);
+        const size_t separator = word ? separator_length(slice_skip(text, word)) : 0;
         if (separator) {
             start = word + separator;
             len = value_length(slice_skip(text, start));

@@ -64,12 +64,23 @@ static bool is_control(unsigned char c)
     return (c < 0x20 && c != '\t' && c != '\n') || c == 0x7f;
 }
 
-/* Length of the well-formed UTF-8 character at the front of @s; 0 when there is none. */
-static size_t character_length(Slice s)
+/* The front of @text that is kept as it is: ASCII without control characters, as nearly all of it is. */
+static size_t plain_length(Slice text)
 {
-    unsigned char lead = (unsigned char)s.ptr[0];
-    size_t len = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
-    return len <= s.len && slice_is_utf8(slice_from(s.ptr, len)) ? len : 0;
+    size_t len = 0;
+    while (len < text.len && (unsigned char)text.ptr[len] < 0x80 && !is_control((unsigned char)text.ptr[len]))
+        len++;
+    return len;
+}
+
+/* Moves on by a character, or by a byte that is none, and returns what stands for it. */
+static Slice take_character(Slice *text)
+{
+    const size_t length = slice_utf8_length(*text);
+    const bool control = is_control((unsigned char)text->ptr[0]);
+    const Slice character = length == 0 ? SLICE_LIT("?") : control ? SLICE_LIT(" ") : slice_from(text->ptr, length);
+    *text = slice_skip(*text, length ? length : 1);
+    return character;
 }
 
 Slice rows_copy_text(Rows *r, Slice text, size_t max)
@@ -77,17 +88,17 @@ Slice rows_copy_text(Rows *r, Slice text, size_t max)
     char *copy = arena_alloc(r->arena, (text.len < max ? text.len : max) + 1);
     size_t len = 0;
     while (text.len > 0 && len < max) {
-        size_t step = character_length(text);
-        if (step > max - len)
+        const size_t plain = plain_length(slice_from(text.ptr, text.len < max - len ? text.len : max - len));
+        memcpy(copy + len, text.ptr, plain);
+        len += plain;
+        text = slice_skip(text, plain);
+        if (text.len == 0 || len == max)
             break;
-        if (step == 0 || is_control((unsigned char)text.ptr[0])) {
-            copy[len++] = step ? ' ' : '?';
-            step = 1;
-        } else {
-            memcpy(copy + len, text.ptr, step);
-            len += step;
-        }
-        text = slice_skip(text, step);
+        const Slice character = take_character(&text);
+        if (character.len > max - len)
+            break;
+        memcpy(copy + len, character.ptr, character.len);
+        len += character.len;
     }
     return slice_from(copy, len);
 }

@@ -106,13 +106,20 @@ static void on_begin(void *arg)
     rows_begin(reader->shared->rows, family->columns, family->column_count, family->label_count);
 }
 
+/* Absent where it is NULL, whose length is 0, too. */
+static Slice value_at(const PGresult *row, size_t at)
+{
+    const int length = PQgetlength(row, 0, (int)at);
+    if (length == 0 && PQgetisnull(row, 0, (int)at))
+        return SLICE_NULL;
+    return slice_from(PQgetvalue(row, 0, (int)at), (size_t)length);
+}
+
 /* One of the columns behind the family's own; absent where it is NULL. */
 static Slice hidden_text(Rows *rows, const PGresult *row, size_t at)
 {
-    if (PQgetisnull(row, 0, (int)at))
-        return SLICE_NULL;
-    Slice value = slice_from(PQgetvalue(row, 0, (int)at), (size_t)PQgetlength(row, 0, (int)at));
-    return rows_copy_text(rows, value, WIRE_LABEL_VALUE_MAX);
+    const Slice value = value_at(row, at);
+    return value.ptr ? rows_copy_text(rows, value, WIRE_LABEL_VALUE_MAX) : SLICE_NULL;
 }
 
 static int on_row(void *arg, const PGresult *row)
@@ -131,10 +138,10 @@ static int on_row(void *arg, const PGresult *row)
     if (!cells)
         return 0; /* the bound; the rest is counted as truncated and not kept */
     for (size_t i = 0; i < family->column_count; i++) {
-        if (PQgetisnull(row, 0, (int)i))
+        const Slice value = value_at(row, i);
+        if (!value.ptr)
             continue;
         const FamilyColumn *column = family->columns[i];
-        Slice value = slice_from(PQgetvalue(row, 0, (int)i), (size_t)PQgetlength(row, 0, (int)i));
         if (column->type == COLUMN_TEXT)
             cells[i] = text_cell(reader, column, value);
         else if (!number_cell(column->type, value, &cells[i]))

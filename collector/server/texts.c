@@ -147,6 +147,11 @@ void texts_commit(Texts *t)
     map_clear(t->staged);
 }
 
+bool texts_are_staged(const Texts *t)
+{
+    return map_len(t->staged) > 0;
+}
+
 void texts_rollback(Texts *t)
 {
     Slice id;

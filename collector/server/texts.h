@@ -33,6 +33,7 @@ void texts_set_room(Texts *t, uint64_t bytes);
 /* The wanted ids as a text[] literal ("{1,2}") in @arena, staged: all that there is room for, because the server reads
  * all texts for one of them. NULL: none is wanted, or there is no room. */
 const char *texts_take(Texts *t, Arena *arena);
+bool texts_are_staged(const Texts *t);
 void texts_commit(Texts *t);   /* the batch is kept: what was taken is known */
 void texts_rollback(Texts *t); /* it is not: ask again */
 void texts_forget(Texts *t);   /* what was sent may be lost: ask for all that stands in a reading */

@@ -23,6 +23,7 @@ void batch_clear(Batch *b)
     push_frame_vec_clear(&b->frames);
     b->row_count = 0;
     b->bytes = 0;
+    b->has_news = false;
 }
 
 static size_t cells_bytes(const Cell *cells, size_t count)
@@ -68,10 +69,12 @@ static void frame_events(const Batch *b, const Reading *reading, PushFrame *ret)
 void batch_add(Batch *b, const Reading *reading)
 {
     PushFrame frame;
+    bool news = reading->row_count > 0;
     if (reading->events_since > 0)
         frame_events(b, reading, &frame);
     else
-        delta_apply(b->delta, b->arena, reading, &frame);
+        news = delta_apply(b->delta, b->arena, reading, &frame);
+    b->has_news |= news;
     frame.server = slice_cstr(b->server);
     push_frame_vec_push(&b->frames, frame);
     b->row_count += frame.row_count;

@@ -22,6 +22,7 @@ typedef struct Batch {
     PushFrameVec frames;
     size_t row_count;
     size_t bytes;
+    bool has_news; /* a frame tells something that an earlier batch did not */
 } Batch;
 
 void batch_init(Batch *b, Delta *delta, const char *server);

@@ -67,6 +67,8 @@ static void texts_are_clean_and_bounded(void **state)
          "bad ?"
          "?( ???"},
         {"cut \xe2\x82", 100, "cut ??"},
+        {"\xc3\xa9t\xc3\xa9 \x01!", 100, "\xc3\xa9t\xc3\xa9  !"},
+        {"abc\x01", 3, "abc"},
         {"", 10, ""},
         {"x", 0, ""},
     };
