@@ -24,6 +24,7 @@
 #include "collector/increase/generation.h"
 #include "collector/increase/rollup.h"
 #include "collector/reading/rows.h"
+#include "collector/reading/series.h"
 #include "lib/base/map.h"
 #include "lib/base/memory.h"
 
@@ -66,17 +67,10 @@ Delta *delta_free(Delta *d)
     return NULL;
 }
 
-static void append_series_key(Buf *out, const char *family, const char *database)
-{
-    buf_append_cstr(out, family);
-    buf_append_char(out, '\0');
-    buf_append_cstr(out, database ? database : "");
-}
-
 static Series *find_series(const Delta *d, const char *family, const char *database)
 {
     _cleanup_buf_ Buf key = BUF_INIT;
-    append_series_key(&key, family, database);
+    series_append_key(&key, family, database);
     return map_get(d->series, buf_slice(&key));
 }
 
@@ -279,7 +273,7 @@ static void merge(Comparison *c, Arena *arena, size_t *sources, PushFrame *frame
 bool delta_apply(Delta *d, Arena *arena, const Reading *reading, PushFrame *ret_frame)
 {
     _cleanup_buf_ Buf key = BUF_INIT;
-    append_series_key(&key, reading->family, reading->database);
+    series_append_key(&key, reading->family, reading->database);
     Series *s = map_get(d->series, buf_slice(&key));
     if (!s)
         s = make_series(d, buf_slice(&key));

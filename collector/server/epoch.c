@@ -21,15 +21,15 @@ typedef struct PulseReader {
     Err err;
 } PulseReader;
 
-static int on_pulse(void *arg, const PGresult *row)
+static int on_pulse(void *arg, const PGresult *result, int row)
 {
     PulseReader *reader = arg;
     Pulse *pulse = &reader->pulse;
-    pulse->in_recovery = PQgetvalue(row, 0, 0)[0] == 't';
+    pulse->in_recovery = PQgetvalue(result, row, 0)[0] == 't';
     int64_t start;
-    if (slice_to_int64(slice_cstr(PQgetvalue(row, 0, 1)), &start))
+    if (slice_to_int64(slice_cstr(PQgetvalue(result, row, 1)), &start))
         pulse->postmaster_start = start;
-    (void)snprintf(pulse->statistics_reset, sizeof(pulse->statistics_reset), "%s", PQgetvalue(row, 0, 2));
+    (void)snprintf(pulse->statistics_reset, sizeof(pulse->statistics_reset), "%s", PQgetvalue(result, row, 2));
     return 0;
 }
 
@@ -45,6 +45,7 @@ int pulse_read(PgConn *c, const PgStep *with, Pulse *ret, Err *reterr)
     PulseReader reader = {.result = 0};
     PgStep steps[2] = {{
         .query = {.sql = PULSE_SQL, .timeout = 5 * USEC_PER_SEC, .prepared_name = "pulse"},
+        .one_piece = true,
         .arg = &reader,
         .on_row = on_pulse,
         .on_end = on_pulse_end,
@@ -63,10 +64,10 @@ int pulse_read(PgConn *c, const PgStep *with, Pulse *ret, Err *reterr)
     return 0;
 }
 
-static int on_reset(void *arg, const PGresult *row)
+static int on_reset(void *arg, const PGresult *result, int row)
 {
     DatabaseReset *reset = arg;
-    buf_append_cstr(&reset->text, PQgetvalue(row, 0, 0));
+    buf_append_cstr(&reset->text, PQgetvalue(result, row, 0));
     return 0;
 }
 
@@ -81,6 +82,7 @@ PgStep epoch_database_step(DatabaseReset *ret)
 {
     return (PgStep){
         .query = {.sql = DATABASE_SQL, .timeout = 5 * USEC_PER_SEC, .prepared_name = "database_reset"},
+        .one_piece = true,
         .arg = ret,
         .on_row = on_reset,
         .on_end = on_reset_end,

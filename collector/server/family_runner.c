@@ -107,22 +107,22 @@ static void on_begin(void *arg)
 }
 
 /* Absent where it is NULL, whose length is 0, too. */
-static Slice value_at(const PGresult *row, size_t at)
+static Slice value_at(const PGresult *result, int row, size_t at)
 {
-    const int length = PQgetlength(row, 0, (int)at);
-    if (length == 0 && PQgetisnull(row, 0, (int)at))
+    const int length = PQgetlength(result, row, (int)at);
+    if (length == 0 && PQgetisnull(result, row, (int)at))
         return SLICE_NULL;
-    return slice_from(PQgetvalue(row, 0, (int)at), (size_t)length);
+    return slice_from(PQgetvalue(result, row, (int)at), (size_t)length);
 }
 
 /* One of the columns behind the family's own; absent where it is NULL. */
-static Slice hidden_text(Rows *rows, const PGresult *row, size_t at)
+static Slice hidden_text(Rows *rows, const PGresult *result, int row, size_t at)
 {
-    const Slice value = value_at(row, at);
+    const Slice value = value_at(result, row, at);
     return value.ptr ? rows_copy_text(rows, value, WIRE_LABEL_VALUE_MAX) : SLICE_NULL;
 }
 
-static int on_row(void *arg, const PGresult *row)
+static int on_row(void *arg, const PGresult *result, int row)
 {
     RowReader *reader = arg;
     Rows *rows = reader->shared->rows;
@@ -130,15 +130,15 @@ static int on_row(void *arg, const PGresult *row)
     const ResolvedFamily *family = reader->run->family;
     size_t rolled_count = family->has_roll_up ? family->label_count : 0;
     size_t expected = family->column_count + family->has_epoch + rolled_count;
-    if ((size_t)PQnfields(row) != expected)
+    if ((size_t)PQnfields(result) != expected)
         return err_set(reterr, ERR_SQL, "family %s: %d columns came back, %zu are declared", family->family->name,
-                       PQnfields(row), expected);
+                       PQnfields(result), expected);
 
     Cell *cells = rows_add(rows);
     if (!cells)
         return 0; /* the bound; the rest is counted as truncated and not kept */
     for (size_t i = 0; i < family->column_count; i++) {
-        const Slice value = value_at(row, i);
+        const Slice value = value_at(result, row, i);
         if (!value.ptr)
             continue;
         const FamilyColumn *column = family->columns[i];
@@ -150,9 +150,9 @@ static int on_row(void *arg, const PGresult *row)
         rows->bytes += 8;
     }
     if (family->has_epoch)
-        slice_vec_push(&rows->epochs, hidden_text(rows, row, family->column_count));
+        slice_vec_push(&rows->epochs, hidden_text(rows, result, row, family->column_count));
     for (size_t i = 0; i < rolled_count; i++)
-        slice_vec_push(&rows->rolled, hidden_text(rows, row, expected - rolled_count + i));
+        slice_vec_push(&rows->rolled, hidden_text(rows, result, row, expected - rolled_count + i));
     if (reader->run->on_part && rows->row_count == TEXTS_PART) {
         reader->run->on_part(reader->run->arg);
         rows_begin(rows, family->columns, family->column_count, family->label_count);
@@ -206,6 +206,7 @@ static PgStep make_step(RowReader *reader)
                   .format = PG_FORMAT_BINARY,
                   .timeout = run->timeout,
                   .prepared_name = run->family->family->name},
+        .one_piece = run->is_small,
         .arg = reader,
         .on_begin = on_begin,
         .on_row = on_row,

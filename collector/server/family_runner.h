@@ -2,8 +2,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
  * Runs families' statements and keeps their rows: the only place in the collector that runs SQL of families. All that
- * are due on a connection go in one round trip (lib/pg/pipeline.h); rows are streamed, memory is what Rows allows for
- * one family, of texts of a part of them. Text is cleaned here: statement texts lose their literals, settings their
+ * are due on a connection go in one round trip (lib/pg/pipeline.h); rows are streamed unless few are expected, memory is
+ * what Rows allows for one family, of texts of a part of them. Text is cleaned here: statement texts lose their literals, settings their
  * credentials, before anything else sees them. The target's thread.
  */
 #include "collector/reading/rows.h"
@@ -19,6 +19,7 @@ typedef struct FamilyRunEnd {
 typedef struct FamilyRun {
     const ResolvedFamily *family;
     const char *ids;        /* mode texts: the text[] parameter; else NULL */
+    bool is_small;          /* so few rows are expected that they may come in one piece */
     bool backslash_escapes; /* the server's standard_conforming_strings is off */
     Usec timeout;
     void *arg;

@@ -5,7 +5,7 @@
 
 #include <assert.h>
 
-#include "lib/base/buf.h"
+#include "collector/reading/series.h"
 #include "lib/base/log.h"
 #include "lib/base/map.h"
 #include "lib/base/memory.h"
@@ -54,11 +54,11 @@ static void on_conditions_begin(void *arg)
     memset(p->absent, 0, sizeof(p->absent));
 }
 
-static int on_conditions(void *arg, const PGresult *row)
+static int on_conditions(void *arg, const PGresult *result, int row)
 {
     Presence *p = arg;
-    for (size_t i = 0; i < p->count && i < (size_t)PQnfields(row); i++)
-        p->absent[i] = !PQgetisnull(row, 0, (int)i) && PQgetvalue(row, 0, (int)i)[0] == 'f';
+    for (size_t i = 0; i < p->count && i < (size_t)PQnfields(result); i++)
+        p->absent[i] = !PQgetisnull(result, row, (int)i) && PQgetvalue(result, row, (int)i)[0] == 'f';
     return 0;
 }
 
@@ -78,6 +78,7 @@ bool presence_step(Presence *p, PgStep *ret)
         return false;
     *ret = (PgStep){
         .query = {.sql = buf_cstr(&p->sql), .timeout = STATEMENT_TIMEOUT, .prepared_name = "presence"},
+        .one_piece = true,
         .arg = p,
         .on_begin = on_conditions_begin,
         .on_row = on_conditions,
@@ -95,19 +96,12 @@ static bool is_absent(const Presence *p, const Family *family)
     return false;
 }
 
-static void append_key(Buf *out, const Family *family, const char *database)
-{
-    buf_append_cstr(out, family->name);
-    buf_append_char(out, '\0');
-    buf_append_cstr(out, database ? database : "");
-}
-
 void presence_note(Presence *p, const Family *family, const char *database, bool failed, size_t rows, Usec now)
 {
     if (!family->when[0])
         return;
     _cleanup_buf_ Buf key = BUF_INIT;
-    append_key(&key, family, database);
+    series_append_key(&key, family->name, database);
     if (failed || rows > 0) {
         free(map_take(p->empty, buf_slice(&key)));
         return;
@@ -122,7 +116,7 @@ bool presence_is_empty(const Presence *p, const Family *family, const char *data
     if (!is_absent(p, family))
         return false;
     _cleanup_buf_ Buf key = BUF_INIT;
-    append_key(&key, family, database);
+    series_append_key(&key, family->name, database);
     const Usec *read_at = map_get(p->empty, buf_slice(&key));
     return read_at && now < *read_at + READ_ANYWAY_INTERVAL;
 }

@@ -111,6 +111,7 @@ void session_close(Session *s)
 {
     s->roamer = roamer_free(s->roamer);
     s->presence = presence_free(s->presence);
+    s->small_results = small_results_free(s->small_results);
     s->conn = pg_conn_close(s->conn);
 }
 

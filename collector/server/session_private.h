@@ -8,6 +8,7 @@
 #include "collector/server/epoch.h"
 #include "collector/server/flavour.h"
 #include "collector/server/presence.h"
+#include "collector/server/small_results.h"
 #include "collector/server/roamer.h"
 #include "collector/server/schedule.h"
 #include "collector/server/server_connect.h"
@@ -34,7 +35,8 @@ struct Session {
 
     PgConn *conn;
     Roamer *roamer;
-    Presence *presence; /* of the open session */
+    Presence *presence;          /* of the open session */
+    SmallResults *small_results; /* likewise */
     Arena *facts_arena;
     Usec statement_timeout;
     ServerSettled settled;

@@ -68,6 +68,8 @@ int session_probe(Session *s, PgConn *conn, Err *reterr)
     arena_clear(s->facts_arena);
     s->presence = presence_free(s->presence);
     s->presence = presence_new();
+    s->small_results = small_results_free(s->small_results);
+    s->small_results = small_results_new();
     PgFacts facts = {0};
     int r = pg_facts_read(conn, s->facts_arena, &facts, reterr);
     if (r < 0)

@@ -165,6 +165,8 @@ static void on_run_end(void *arg, const FamilyRunEnd *end)
     if (run->reset)
         epoch_format(&s->epoch, s->system_identifier, &s->pulse, buf_cstr(&run->reset->text));
     session_note_success(s, run);
+    if (run->state->family->mode != FAMILY_MODE_TEXTS)
+        small_results_note(s->small_results, run->state->family->name, run->database, s->rows.cells.len);
     see_ids(s, run);
     session_deliver(s, run);
 }
@@ -185,6 +187,7 @@ int session_run_families(Session *s, PgConn *conn, const PgStep *first, Run *run
         asked[i] = (FamilyRun){
             .family = &runs[i].state->resolved,
             .ids = ids,
+            .is_small = small_results_expect(s->small_results, runs[i].state->family->name, runs[i].database),
             .backslash_escapes = s->settled.backslash_escapes,
             .timeout = s->statement_timeout + STATEMENT_GRACE,
             .arg = &runs[i],

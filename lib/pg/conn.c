@@ -441,7 +441,7 @@ int pg_conn_query_each_plain(PgConn *c, const PgQuery *query, PgRowFn on_row, vo
             finish(c, deadline);
             return err_trace(r);
         }
-        if (status == PGRES_SINGLE_TUPLE && (r = on_row(arg, result)) < 0) {
+        if (status == PGRES_SINGLE_TUPLE && (r = on_row(arg, result, 0)) < 0) {
             cancel_and_drain(c);
             return r;
         }

@@ -82,6 +82,12 @@ static void note_failure(Pipeline *p, Answer *a, const PGresult *result)
         a->result = pg_conn_fail_result(p->conn, result, &a->err);
 }
 
+static void take_rows(Answer *a, const PGresult *result)
+{
+    for (int row = 0; row < PQntuples(result) && a->result == 0; row++)
+        a->result = a->step->on_row(a->step->arg, result, row);
+}
+
 /* 1 read on, 0 the step is over, negative: the connection is of no use. */
 static int take_result(Pipeline *p, Answer *a, const PGresult *result)
 {
@@ -89,11 +95,13 @@ static int take_result(Pipeline *p, Answer *a, const PGresult *result)
     case PGRES_PIPELINE_SYNC:
         return 0;
     case PGRES_SINGLE_TUPLE:
-        if (a->result == 0)
-            a->result = a->step->on_row(a->step->arg, result);
+    case PGRES_TUPLES_OK:
+#ifdef LIBPQ_HAS_CHUNK_MODE
+    case PGRES_TUPLES_CHUNK:
+#endif
+        take_rows(a, result);
         return 1;
     case PGRES_COMMAND_OK:
-    case PGRES_TUPLES_OK:
     case PGRES_EMPTY_QUERY:
     case PGRES_PIPELINE_ABORTED: /* its PREPARE has failed */
         return 1;
@@ -120,16 +128,26 @@ static bool cancel(Pipeline *p, Answer *a)
     return true;
 }
 
-/* libpq wants it said when the statement's turn has come, before its first row. It refuses for one that is skipped. */
-static bool ask_for_single_rows(const Pipeline *p, const Answer *a)
+static bool set_rows_mode(PGconn *pg)
 {
-    return a->commands != 1 || PQsetSingleRowMode(p->conn->pg) == 1 || a->result < 0;
+#ifdef LIBPQ_HAS_CHUNK_MODE
+    enum { ROWS_AT_A_TIME = 256 };
+    return PQsetChunkedRowsMode(pg, ROWS_AT_A_TIME) == 1;
+#else
+    return PQsetSingleRowMode(pg) == 1;
+#endif
+}
+
+/* libpq wants it said when the statement's turn has come, before its first row. It refuses for one that is skipped. */
+static bool ask_for_rows(const Pipeline *p, const Answer *a)
+{
+    return a->commands != 1 || a->step->one_piece || set_rows_mode(p->conn->pg) || a->result < 0;
 }
 
 /* Reads up to the step's sync. Negative: the connection is of no use, a->err says why. */
 static int read_answer(Pipeline *p, Answer *a)
 {
-    if (!ask_for_single_rows(p, a))
+    if (!ask_for_rows(p, a))
         return pg_conn_fail_lost(p->conn, &a->err);
     for (;;) {
         _cleanup_pgresult_ PGresult *result = NULL;
@@ -144,7 +162,7 @@ static int read_answer(Pipeline *p, Answer *a)
             r = take_result(p, a, result);
             if (r <= 0)
                 return r;
-        } else if (a->commands-- == 0 || !pg_conn_usable(p->conn) || !ask_for_single_rows(p, a)) {
+        } else if (a->commands-- == 0 || !pg_conn_usable(p->conn) || !ask_for_rows(p, a)) {
             return pg_conn_fail_lost(p->conn, &a->err);
         }
     }

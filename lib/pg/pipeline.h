@@ -3,8 +3,8 @@
 /*
  * Several statements in one round trip (libpq's pipeline mode; one after the other behind a pooler, and where libpq is
  * older than 14). Each is a transaction of its own, so one that fails costs itself alone, and the server works on the
- * next one while its answer is still on the way. Answers come in order, row by row: memory is one row. The connection's
- * thread.
+ * next one while its answer is still on the way. Answers come in order, row by row: memory is one row, or a few hundred
+ * where libpq (17) can give so many at a time. The connection's thread.
  *
  * Times: a statement is taken to begin when the one before it has ended, as seen from here. The server runs them one
  * after the other and sends at the end of each, so the spans add up to the whole time exactly; each of them is off by
@@ -27,6 +27,7 @@ typedef enum PgStepBlock { PG_BLOCK_NONE, PG_BLOCK_BEGIN, PG_BLOCK_WITHIN, PG_BL
 typedef struct PgStep {
     PgQuery query;
     PgStepBlock block;
+    bool one_piece; /* memory is the whole result: for small ones, where taking row by row costs twice as much */
     void *arg;
     void (*on_begin)(void *arg); /* before its first row; NULL allowed */
     PgRowFn on_row;              /* negative: the rows that are left are not looked at, and that is the step's result */

@@ -207,12 +207,12 @@ typedef struct Count {
     int64_t sum;
 } Count;
 
-static int count_row(void *arg, const PGresult *row)
+static int count_row(void *arg, const PGresult *result, int row)
 {
     Count *n = arg;
-    assert_int_equal(PQntuples(row), 1);
+    assert_int_equal(PQntuples(result), 1);
     n->rows++;
-    n->sum += strtoll(PQgetvalue(row, 0, 0), NULL, 10);
+    n->sum += strtoll(PQgetvalue(result, row, 0), NULL, 10);
     return n->rows == n->stop_at ? -7 : 0;
 }
 

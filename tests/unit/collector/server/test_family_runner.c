@@ -51,7 +51,7 @@ static int take(const Slice *values, int count)
     for (int i = 0; i < count; i++)
         assert_int_equal(
             PQsetvalue(row, 0, i, (char *)(uintptr_t)values[i].ptr, values[i].ptr ? (int)values[i].len : -1), 1);
-    int r = on_row(&reader, row);
+    int r = on_row(&reader, row, 0);
     PQclear(row);
     return r;
 }

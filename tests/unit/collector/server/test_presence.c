@@ -39,7 +39,7 @@ static void answer(const char *values, const Err *err)
         assert_true(PQsetResultAttrs(row, 2, columns));
         for (int i = 0; i < 2; i++)
             assert_true(PQsetvalue(row, 0, i, (char[]){values[i], '\0'}, 1));
-        assert_int_equal(step.on_row(step.arg, row), 0);
+        assert_int_equal(step.on_row(step.arg, row, 0), 0);
         PQclear(row);
     }
     Err none = ERR_INIT;
