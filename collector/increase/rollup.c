@@ -109,6 +109,16 @@ static bool add_up(const Grouping *g, const Member *members, size_t count, Cell 
     return travels;
 }
 
+/* Most servers have no partitions. */
+static bool rolls_any(const Reading *reading)
+{
+    for (size_t i = 0; i < reading->row_count * reading->label_count; i++) {
+        if (reading->rolled[i].ptr)
+            return true;
+    }
+    return false;
+}
+
 static void roll_up(Arena *arena, const Reading *reading, const size_t *sources, PushFrame *frame)
 {
     ptrdiff_t *sent = arena_new_array(arena, ptrdiff_t, reading->row_count + 1);
@@ -213,7 +223,7 @@ static void keep_top(Arena *arena, const Reading *reading, PushFrame *frame)
 
 void rollup_apply(Arena *arena, const Reading *reading, const size_t *sources, PushFrame *frame)
 {
-    if (reading->rolled)
+    if (reading->rolled && frame->row_count > 0 && rolls_any(reading))
         roll_up(arena, reading, sources, frame);
     if (reading->top > 0)
         keep_top(arena, reading, frame);

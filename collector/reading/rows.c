@@ -46,6 +46,16 @@ static Cell *last_row(const Rows *r)
     return &r->cells.items[(r->row_count - 1) * r->column_count];
 }
 
+void rows_expect(Rows *r, size_t count)
+{
+    const size_t rows = count < ROWS_MAX ? count : ROWS_MAX;
+    const size_t cells = rows * r->column_count;
+    if (r->row_count > 0)
+        return;
+    (void)cell_vec_extend(&r->cells, cells < ROWS_CELLS_MAX ? cells : ROWS_CELLS_MAX);
+    cell_vec_clear(&r->cells);
+}
+
 Cell *rows_add(Rows *r)
 {
     if (r->row_count >= ROWS_MAX || r->bytes >= ROWS_BYTES_MAX || r->cells.len + r->column_count > ROWS_CELLS_MAX) {

@@ -37,6 +37,8 @@ void rows_begin(Rows *r, const FamilyColumn *const *columns, size_t column_count
 /* Behind the last family of a tick: gives back what only large ones needed. */
 void rows_rest(Rows *r);
 
+/* So many rows are about to come: room for them is made at once. Only a hint, before the first row. */
+void rows_expect(Rows *r, size_t count);
 /* Adds a row of nulls and returns its cells until the next call; NULL at the bound. */
 Cell *rows_add(Rows *r);
 /* Copies @text for a cell of the last row: well-formed UTF-8 without NUL, cut to @max bytes at a character. Control

@@ -134,6 +134,8 @@ static int on_row(void *arg, const PGresult *result, int row)
         return err_set(reterr, ERR_SQL, "family %s: %d columns came back, %zu are declared", family->family->name,
                        PQnfields(result), expected);
 
+    if (row == 0)
+        rows_expect(rows, (size_t)PQntuples(result));
     Cell *cells = rows_add(rows);
     if (!cells)
         return 0; /* the bound; the rest is counted as truncated and not kept */
