@@ -18,11 +18,11 @@ Delta *delta_new(void);
 Delta *delta_free(Delta *d);
 DEFINE_CLEANUP(Delta *, delta_free)
 
-/* Computes the frame and stages the reading as the next baseline. Returns whether it tells anything: a row that changed,
- * came, or is gone, or a beginning. What tells nothing may be left out: the next reading says the same. The frame owns nothing outside @arena but the column
- * names; .server is the caller's to fill. Staged readings become the baseline with delta_commit(), or are forgotten
- * with delta_rollback() when the batch could not be kept. A counter that went down within one epoch begins a new epoch
- * for that row alone (null, counted). */
+/* Computes the frame and stages the reading as the next baseline. Returns whether it tells anything: a row that
+ * changed, came, or is gone, or a beginning. What tells nothing may be left out: the next reading says the same. The
+ * frame owns nothing outside @arena but the column names; .server is the caller's to fill. Staged readings become the
+ * baseline with delta_commit(), or are forgotten with delta_rollback() when the batch could not be kept. A counter that
+ * went down within one epoch begins a new epoch for that row alone (null, counted). */
 bool delta_apply(Delta *d, Arena *arena, const Reading *reading, PushFrame *ret_frame);
 void delta_commit(Delta *d);
 void delta_rollback(Delta *d);

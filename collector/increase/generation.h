@@ -26,8 +26,8 @@ typedef struct Generation {
 
 enum { GENERATION_MONOTONIC_UNKNOWN = -1 };
 
-/* From a reading. @before (NULL allowed): an earlier one, whose order of rows is likely this one's; nothing else of it is
- * looked at. Memory for the work comes from @arena. */
+/* From a reading. @before (NULL allowed): an earlier one, whose order of rows is likely this one's; nothing else of it
+ * is looked at. Memory for the work comes from @arena. */
 Generation *generation_new(const Reading *reading, const Generation *before, Arena *arena);
 Generation *generation_free(Generation *g);
 DEFINE_CLEANUP(Generation *, generation_free)

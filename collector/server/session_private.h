@@ -8,11 +8,11 @@
 #include "collector/server/epoch.h"
 #include "collector/server/flavour.h"
 #include "collector/server/presence.h"
-#include "collector/server/small_results.h"
 #include "collector/server/roamer.h"
 #include "collector/server/schedule.h"
 #include "collector/server/server_connect.h"
 #include "collector/server/session.h"
+#include "collector/server/small_results.h"
 
 #define KEYFRAME_DAY    (24 * 3600 * USEC_PER_SEC)
 #define PROBE_INTERVAL  (24 * 3600 * USEC_PER_SEC) /* look at the server anew */

@@ -1,10 +1,10 @@
 #pragma once
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * Which families give small results: those are taken from the server in one piece. Row by row costs twice as much (libpq
- * copies the names of all columns for each), but memory is then one row however many there are. What a family gave when
- * it was last read tells what it will give now; one that was never read from a database is taken row by row. Belongs to
- * an open session; its thread.
+ * Which families give small results: those are taken from the server in one piece. Row by row costs twice as much
+ * (libpq copies the names of all columns for each), but memory is then one row however many there are. What a family
+ * gave when it was last read tells what it will give now; one that was never read from a database is taken row by row.
+ * Belongs to an open session; its thread.
  */
 #include <stdbool.h>
 #include <stddef.h>

@@ -79,8 +79,8 @@ static inline void pg_result_freep(PGresult **r)
  * *ret is NULL for PG_SHAPE_NONE and may be passed as NULL then; else the caller PQclear()s it. */
 int pg_conn_query(PgConn *c, const PgQuery *query, PGresult **ret, Err *reterr) MUST_CHECK;
 
-/* Rows one at a time in single-row mode, for results that input sizes: memory is one row. @on_row is given each with its
- * number in @result; it returns 0 to go on, negative to stop (the rest is cancelled and drained, and that number is
+/* Rows one at a time in single-row mode, for results that input sizes: memory is one row. @on_row is given each with
+ * its number in @result; it returns 0 to go on, negative to stop (the rest is cancelled and drained, and that number is
  * returned). */
 typedef int (*PgRowFn)(void *arg, const PGresult *result, int row);
 int pg_conn_query_each(PgConn *c, const PgQuery *query, PgRowFn on_row, void *arg, Err *reterr) MUST_CHECK;
