@@ -168,11 +168,13 @@ static void small_results_come_in_one_piece(void **state)
     assert_int_equal(rows->rows, ROWS);
     assert_true(rows->together < ROWS);
     assert_int_equal(piece->rows, ROWS);
+#ifndef PIPELINE_FALLBACK /* one statement after the other: always row by row */
     assert_int_equal(piece->together, ROWS);
+    assert_int_equal(broken->rows, 0);
+#endif
     assert_int_equal(piece->sum, ROWS * (ROWS + 1) / 2);
     assert_int_equal(stopped->rows, 3);
     assert_int_equal(stopped->result, -7);
-    assert_int_equal(broken->rows, 0);
     assert_string_equal(broken->err.sqlstate, "22012");
     assert_int_equal(none->result, 0);
     assert_int_equal(last->sum, 7);

@@ -7,6 +7,7 @@ import json
 import signal
 import socket
 import subprocess
+import threading
 
 import pytest
 from lone import LoneCollector, find, rows, total
@@ -248,6 +249,32 @@ def test_a_reset_of_statistics_gives_nulls_not_spikes(server, collector):
     eventually(lambda: inserted(collector) in (6, 10), 30, "counting did not go on")
     calls = [row["calls"] for row in find(collector.frames("pg_stat_statements"), datname="app")]
     assert all(c is None or 0 <= c <= 50 for c in calls), calls
+
+
+def test_a_turn_that_tells_nothing_is_not_kept_and_one_that_does_does_not_wait(server, tmp_path):
+    """Locks are looked at each second, everything else each minute: that costs no batch while nobody waits."""
+    collector = LoneCollector(tmp_path, {"main": server.dsn(user="monitor")}, interval=60,
+                              extra="[metrics.family.pg_blocking]\ninterval = 1\n")
+    collector.start()
+    first = collector.wait_for_batches(1)
+    looked = "select coalesce(sum(calls), 0) from pg_stat_statements where query like '%pg_stat_progress_vacuum%'"
+    before = server.value(looked)
+    eventually(lambda: server.value(looked) >= before + 3, 30, "it does not look for those who wait")
+    assert len(collector.batches()) == len(first)
+    holder = server.connect("app")
+    holder.cursor().execute("begin; lock table t")
+    waiter = threading.Thread(target=lambda: server.execute("select from t", dbname="app"))
+    waiter.start()
+    try:
+        eventually(lambda: any(frame["rows"] for frame in collector.frames("pg_blocking")), 20, "the queue is not told")
+        told = collector.batches()
+    finally:
+        holder.close()
+        waiter.join()
+    eventually(lambda: not collector.frames("pg_blocking")[-1]["rows"], 20, "the end of the queue is not told")
+    assert len(told) > len(first)
+    assert not server.log_errors()
+    collector.stop()
 
 
 def test_unchanged_rows_do_not_travel(server, collector):

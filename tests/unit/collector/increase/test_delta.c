@@ -107,7 +107,7 @@ static size_t parse_epochs(const char *words, Slice *epochs)
     return count;
 }
 
-static void apply(Delta *d, const Step *step, Buf *out)
+static bool apply(Delta *d, const Step *step, Buf *out)
 {
     Cell cells[CELLS_MAX];
     Slice epochs[CELLS_MAX];
@@ -133,10 +133,11 @@ static void apply(Delta *d, const Step *step, Buf *out)
     }
     _cleanup_(arena_freep) Arena *arena = arena_new(0);
     PushFrame frame;
-    delta_apply(d, arena, &reading, &frame);
+    bool news = delta_apply(d, arena, &reading, &frame);
     memset(cells, 0x5a, sizeof(cells)); /* the frame must not point into the reading */
     memset(rows, 'Z', sizeof(rows));
     print_frame(&frame, out);
+    return news;
 }
 
 /* What a collector that keeps its baseline as a whole and the changes since then has on disk. */
@@ -330,6 +331,33 @@ static void every_case_gives_its_frames(void **state)
     }
 }
 
+typedef struct NewsStep {
+    const char *rows;
+    bool news;
+} NewsStep;
+
+static void a_reading_tells_whether_it_says_anything(void **state)
+{
+    (void)state;
+    static const NewsStep STEPS[] = {
+        {"", true}, /* a beginning, though empty */
+        {"", false},         {"a 1 0 0 -", true}, {"a 1 0 0 -", false},
+        {"a 2 0 0 -", true}, {"a 2 0 1 -", true}, {"", true}, /* it is gone */
+        {"", false},
+    };
+    Delta *d = delta_new();
+    for (size_t i = 0; i < ARRAY_LENGTH(STEPS); i++) {
+        _cleanup_buf_ Buf frame = BUF_INIT;
+        const Step step = {.at_ms = (int)i * 1000, .epoch = "e", .rows = STEPS[i].rows};
+        if (apply(d, &step, &frame) != STEPS[i].news)
+            fail_msg("step %zu", i);
+        delta_commit(d);
+    }
+    _cleanup_buf_ Buf frame = BUF_INIT;
+    assert_true(apply(d, &(Step){.at_ms = 9000, .epoch = "another", .rows = ""}, &frame)); /* a gap */
+    delta_free(d);
+}
+
 /* An extension was updated: a column more, another one gone. */
 static void columns_are_matched_by_name(void **state)
 {
@@ -348,14 +376,22 @@ static void columns_are_matched_by_name(void **state)
 
     reading.columns = AFTER;
     reading.column_count = 4;
-    reading.row_count = parse_rows("a 2.5 12 9", AFTER, 4, cells);
+    reading.row_count = parse_rows("a 2.5 12 15", AFTER, 4, cells);
     delta_apply(d, arena, &reading, &frame);
     _cleanup_buf_ Buf got = BUF_INIT;
     print_frame(&frame, &got);
-    assert_string_equal(buf_cstr(&got), "1: a - 2 9");
+    assert_string_equal(buf_cstr(&got), "1: a - 2 15");
+    delta_commit(d);
+
+    static const FamilyColumn *const MOVED[] = {&NAME, &TIME, &SIZE, &CALLS}; /* the same bits in other places */
+    reading.columns = MOVED;
+    reading.row_count = parse_rows("a 2.5 12 15", MOVED, 4, cells);
+    delta_apply(d, arena, &reading, &frame);
+    buf_clear(&got);
+    print_frame(&frame, &got);
+    assert_string_equal(buf_cstr(&got), "1: a 0 12 3");
 }
 
-/* With other labels every key differs; taking the rows for new ones would count them from zero. */
 /* The increase of each row of @rows (name, position) in the reading at @at. */
 static void read_positions(Delta *d, Usec at, const char *rows, const char *expect)
 {
@@ -390,6 +426,7 @@ static void positions_of_new_rows_are_no_increase(void **state)
     read_positions(d, 3 * USEC_PER_SEC, "a 5010;b 7003", "1000: b 3");
 }
 
+/* With other labels every key differs; taking the rows for new ones would count them from zero. */
 static void other_labels_are_another_epoch(void **state)
 {
     (void)state;
@@ -481,6 +518,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_case_gives_its_frames),
+        cmocka_unit_test(a_reading_tells_whether_it_says_anything),
         cmocka_unit_test(columns_are_matched_by_name),
         cmocka_unit_test(other_labels_are_another_epoch),
         cmocka_unit_test(damaged_bytes_are_refused_at_every_length),

@@ -79,6 +79,31 @@ static void families_of_users_are_described(void **state)
     assert_slice(f->columns[1].unit, "calls");
 }
 
+static void a_batch_knows_whether_it_tells_anything_new(void **state)
+{
+    (void)state;
+    Cell cells[] = {{.type = CELL_TEXT, .text = SLICE_LIT("a")}, {.type = CELL_INT, .integer = 5}};
+    Reading reading = reading_of(cells, 1, 1700000000 * USEC_PER_SEC);
+    assert_false(batch.has_news);
+    batch_add(&batch, &reading);
+    assert_true(batch.has_news);
+    delta_commit(delta);
+    batch_clear(&batch);
+    reading.wall += USEC_PER_SEC;
+    batch_add(&batch, &reading);
+    assert_false(batch.has_news); /* the same row */
+    reading.row_count = 0;
+    reading.events_since = 1;
+    batch_add(&batch, &reading);
+    assert_false(batch.has_news); /* nothing has happened */
+    reading.row_count = 1;
+    batch_add(&batch, &reading);
+    assert_true(batch.has_news);
+    reading.row_count = 0;
+    batch_add(&batch, &reading);
+    assert_true(batch.has_news); /* it stays so */
+}
+
 /* What is encoded is what the backend's decoder reads. */
 static void an_encoded_batch_decodes(void **state)
 {
@@ -166,6 +191,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(events_are_not_compared, setup, teardown),
         cmocka_unit_test_setup_teardown(an_encoded_batch_decodes, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_batch_knows_whether_it_tells_anything_new, setup, teardown),
         cmocka_unit_test_setup_teardown(families_of_users_are_described, setup, teardown),
         cmocka_unit_test_setup_teardown(the_bounds_ask_for_a_flush_but_never_refuse_the_first, setup, teardown),
     };
