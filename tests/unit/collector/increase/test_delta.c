@@ -218,6 +218,10 @@ static const Case CASES[] = {
       STEP(1000, "e", "a 3 6 7 x; b 2 1 1 y", "1000: a - - 7 x; b 1 0 1 y"),
       STEP(2000, "e", "a 5 6.5 7 x; b 2 1 1 y", "1000: a 2 0.5 7 x")},
      1},
+    {"so does one that is no integer",
+     {STEP(0, "e", "a 10 5 7 x", "0K: a - - 7 x"), STEP(1000, "e", "a 11 4.5 7 x", "1000: a - - 7 x"),
+      STEP(2000, "e", "a 12 5 7 x", "1000: a 1 0.5 7 x")},
+     1},
     {"a row with another epoch of its own begins anew, though its counters are higher",
      {STEP(0, "e", "a 10 5 7 x; b 1 1 1 y", "0K: a - - 7 x; b - - 1 y", .row_epochs = "r1 r1"),
       STEP(1000, "e", "a 11 6 7 x; b 2 1 1 y", "1000: a - - 7 x; b 1 0 1 y", .row_epochs = "r2 r1"),
@@ -308,6 +312,7 @@ static void run_case(const Case *c, bool only_whole)
         keep(&kept, d);
         if (step->after == DO_ROLLBACK) {
             delta_rollback(d);
+            assert_false(delta_is_staged(d, "f", step->database));
             forget(&kept);
         }
         if (step->after == DO_RESTART)
@@ -393,6 +398,28 @@ static void columns_are_matched_by_name(void **state)
 }
 
 /* The increase of each row of @rows (name, position) in the reading at @at. */
+static void a_counter_that_is_new_sends_its_row(void **state)
+{
+    (void)state;
+    static const FamilyColumn *const BOTH[] = {&NAME, &CALLS, &TIME};
+    _cleanup_(delta_freep) Delta *d = delta_new();
+    _cleanup_(arena_freep) Arena *arena = arena_new(0);
+    Cell cells[CELLS_MAX];
+    PushFrame frame;
+    Reading reading = {
+        .family = "f", .epoch = "e", .columns = BOTH, .column_count = 2, .label_count = 1, .cells = cells};
+    reading.row_count = parse_rows("a 10", BOTH, 2, cells);
+    delta_apply(d, arena, &reading, &frame);
+    delta_commit(d);
+
+    reading.column_count = 3;
+    reading.row_count = parse_rows("a 10 2.5", BOTH, 3, cells);
+    delta_apply(d, arena, &reading, &frame);
+    _cleanup_buf_ Buf got = BUF_INIT;
+    print_frame(&frame, &got);
+    assert_string_equal(buf_cstr(&got), "1: a 0 -");
+}
+
 static void read_positions(Delta *d, Usec at, const char *rows, const char *expect)
 {
     static const FamilyColumn POSITION = {
@@ -430,6 +457,7 @@ static void positions_of_new_rows_are_no_increase(void **state)
 static void other_labels_are_another_epoch(void **state)
 {
     (void)state;
+    static const FamilyColumn *const FIRST[] = {&KIND, &CALLS};
     static const FamilyColumn *const BEFORE[] = {&NAME, &CALLS};
     static const FamilyColumn *const AFTER[] = {&NAME, &KIND, &CALLS};
     _cleanup_(delta_freep) Delta *d = delta_new();
@@ -437,10 +465,18 @@ static void other_labels_are_another_epoch(void **state)
     Cell cells[CELLS_MAX];
     PushFrame frame;
     Reading reading = {
-        .family = "f", .epoch = "e", .columns = BEFORE, .column_count = 2, .label_count = 1, .cells = cells};
+        .family = "f", .epoch = "e", .columns = FIRST, .column_count = 2, .label_count = 1, .cells = cells};
+    reading.row_count = parse_rows("a 999", FIRST, 2, cells);
+    delta_apply(d, arena, &reading, &frame);
+    delta_commit(d);
+
+    reading.columns = BEFORE; /* as many, of another name */
     reading.row_count = parse_rows("a 1000", BEFORE, 2, cells);
     delta_apply(d, arena, &reading, &frame);
     delta_commit(d);
+    _cleanup_buf_ Buf second = BUF_INIT;
+    print_frame(&frame, &second);
+    assert_string_equal(buf_cstr(&second), "0KG: a -");
 
     reading.columns = AFTER;
     reading.column_count = 3;
@@ -520,6 +556,7 @@ int main(void)
         cmocka_unit_test(every_case_gives_its_frames),
         cmocka_unit_test(a_reading_tells_whether_it_says_anything),
         cmocka_unit_test(columns_are_matched_by_name),
+        cmocka_unit_test(a_counter_that_is_new_sends_its_row),
         cmocka_unit_test(other_labels_are_another_epoch),
         cmocka_unit_test(damaged_bytes_are_refused_at_every_length),
         cmocka_unit_test(damaged_changes_are_refused_at_every_length),
