@@ -112,9 +112,8 @@ void target_fit_texts_to_spool(Target *t)
     SpoolStats spool;
     spool_stats(t->spool, &spool);
     const Settings *settings = settings_get(t->settings);
-    const uint64_t half = (uint64_t)settings->buffer_max_bytes / 2;
-    const bool has_room = spool.bytes < half && spool.batches < (uint64_t)settings->buffer_max_size / 2;
-    texts_set_room(t->texts, has_room ? half - spool.bytes : 0);
+    const uint64_t batches = texts_room(spool.batches, (uint64_t)settings->buffer_max_size);
+    texts_set_room(t->texts, batches ? texts_room(spool.bytes, (uint64_t)settings->buffer_max_bytes) : 0);
     if (spool.dropped_batches == t->given_up)
         return;
     t->given_up = spool.dropped_batches;

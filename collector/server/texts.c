@@ -104,6 +104,11 @@ void texts_set_room(Texts *t, uint64_t bytes)
     t->room = bytes;
 }
 
+uint64_t texts_room(uint64_t used, uint64_t max)
+{
+    return used < max / 2 ? max / 2 - used : 0;
+}
+
 void texts_set_held(Texts *t, int64_t count)
 {
     const int64_t wanted = count > GENERATION_MAX / 2 ? GENERATION_MAX : 2 * count;

@@ -30,6 +30,8 @@ void texts_set_held(Texts *t, int64_t count);
 /* So many bytes may be added to what waits to be sent: of more texts than fit there, each of full length, is not asked.
  * At first there is room for all. */
 void texts_set_room(Texts *t, uint64_t bytes);
+/* What that is of a buffer that has @used of @max: texts may fill half of it, the rest is for numbers. */
+uint64_t texts_room(uint64_t used, uint64_t max);
 /* The wanted ids as a text[] literal ("{1,2}") in @arena, staged: all that there is room for, because the server reads
  * all texts for one of them. NULL: none is wanted, or there is no room. */
 const char *texts_take(Texts *t, Arena *arena);

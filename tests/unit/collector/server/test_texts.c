@@ -88,6 +88,15 @@ static void of_no_more_is_asked_than_there_is_room_for(void **state)
     assert_int_equal(count_ids(texts_take(texts, arena)), 3);
 }
 
+static void texts_fill_no_more_than_half(void **state)
+{
+    (void)state;
+    assert_int_equal(texts_room(0, 100), 50);
+    assert_int_equal(texts_room(49, 100), 1);
+    assert_int_equal(texts_room(50, 100), 0);
+    assert_int_equal(texts_room(UINT64_MAX, 100), 0);
+}
+
 static void what_may_be_lost_is_asked_for_again(void **state)
 {
     (void)state;
@@ -221,6 +230,7 @@ int main(void)
         TEXTS_TEST(an_id_of_a_lost_batch_is_asked_for_again),
         TEXTS_TEST(all_are_asked_for_at_once),
         TEXTS_TEST(of_no_more_is_asked_than_there_is_room_for),
+        TEXTS_TEST(texts_fill_no_more_than_half),
         TEXTS_TEST(what_may_be_lost_is_asked_for_again),
         TEXTS_TEST(what_is_no_plain_id_is_left_alone),
         TEXTS_TEST(the_oldest_ids_are_forgotten_those_in_use_are_not),
