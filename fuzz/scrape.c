@@ -4,6 +4,7 @@
  * two numbers, separated by tabs, of one family as tables are, of another as settings. Held to: every line of the
  * answer is one of Prometheus' forms, whatever the names of tables and settings are.
  */
+#include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,7 +49,7 @@ static Cell read_cell(const FamilyColumn *column, Slice text)
         return (Cell){.type = CELL_TEXT, .text = text};
     if (column->type == COLUMN_INT8 && slice_to_int64(text, &integer))
         return (Cell){.type = CELL_INT, .integer = integer};
-    if (column->type == COLUMN_FLOAT8 && slice_to_double(text, &number))
+    if (column->type == COLUMN_FLOAT8 && slice_to_double(text, &number) && isfinite(number))
         return (Cell){.type = CELL_FLOAT, .number = number};
     return (Cell){.type = CELL_NULL};
 }

@@ -33,7 +33,7 @@ void backend_error_read(const HttpAnswer *answer, BackendError *ret)
 
 static ErrCode code_of_slug(const char *slug)
 {
-    for (ErrCode code = ERR_NONE; code < _ERR_CODE_MAX; code++)
+    for (ErrCode code = ERR_NONE + 1; code < _ERR_CODE_MAX; code++) /* "ok" is no error's */
         if (strcmp(err_code_slug(code), slug) == 0)
             return code;
     return ERR_UNAVAILABLE;
