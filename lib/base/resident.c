@@ -11,7 +11,7 @@
 
 enum {
     SEGMENTS_MAX = 16,   /* of one library: usually four */
-    CODE_INTERVALS = 60, /* an hour of the default interval */
+    CODE_INTERVALS = 15, /* a quarter of an hour of the default interval */
 };
 
 #define CODE_FIRST (10 * USEC_PER_SEC) /* everything was read and sent once by then */

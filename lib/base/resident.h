@@ -8,7 +8,7 @@
 #include "lib/base/clock.h"
 
 /* Does what is due: freed blocks at most once in @interval, that of the caller's work; code some seconds after the
- * first call, then every 60 intervals. @now: monotonic. */
+ * first call, then every 15 intervals. @now: monotonic. */
 void resident_release(Usec now, Usec interval);
 /* At once. */
 void resident_release_code(void);

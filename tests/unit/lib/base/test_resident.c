@@ -105,14 +105,14 @@ static void it_takes_turns(void **state)
     resident_release(110 * USEC_PER_SEC, 60 * USEC_PER_SEC);
     assert_true(resident_code_kb() < all);
     dl_iterate_phdr(touch, &sum);
-    resident_release(3000 * USEC_PER_SEC, 60 * USEC_PER_SEC);
+    resident_release(1009 * USEC_PER_SEC, 60 * USEC_PER_SEC);
     assert_int_equal(resident_code_kb(), all);
-    resident_release(3710 * USEC_PER_SEC, 2 * USEC_PER_SEC);
+    resident_release(1010 * USEC_PER_SEC, 2 * USEC_PER_SEC);
     assert_true(resident_code_kb() < all);
     dl_iterate_phdr(touch, &sum);
-    resident_release(3829 * USEC_PER_SEC, 2 * USEC_PER_SEC);
+    resident_release(1039 * USEC_PER_SEC, 2 * USEC_PER_SEC);
     assert_int_equal(resident_code_kb(), all);
-    resident_release(3830 * USEC_PER_SEC, 2 * USEC_PER_SEC);
+    resident_release(1040 * USEC_PER_SEC, 2 * USEC_PER_SEC);
     assert_true(resident_code_kb() < all);
 }
 
