@@ -35,7 +35,7 @@ struct Parts {
     Usec started;            /* wall */
     Spools *spools;
     TargetVec targets;
-    Gate *gate;                   /* of the targets */
+    ConnectGate *gate;            /* of the targets */
     pthread_rwlock_t sender_lock; /* targets wake the sender; a reload replaces it */
     Sender *sender;
     pthread_mutex_t lists_lock; /* the exporter looks at targets and spools; a reload changes the lists */
@@ -490,7 +490,7 @@ Parts *parts_new(SettingsRef *settings, RemoteConfig *remote)
     *p = (Parts){.settings = settings_ref(settings),
                  .remote = remote,
                  .spools = spools_new(),
-                 .gate = gate_new(),
+                 .gate = connect_gate_new(),
                  .lock_fd = -1,
                  .started = clock_wall(),
                  .sender_lock = PTHREAD_RWLOCK_INITIALIZER,
@@ -504,7 +504,7 @@ Parts *parts_free(Parts *p)
         return NULL;
     stop(p);
     spools_free(p->spools);
-    gate_free(p->gate);
+    connect_gate_free(p->gate);
     target_vec_done(&p->targets);
     credentials_done(&p->credentials);
     settings_unref(p->settings);

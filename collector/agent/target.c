@@ -111,7 +111,7 @@ static void sleep_until(Target *t, Usec deadline)
 static void pass_gate(Target *t, Usec now)
 {
     for (const Usec end = now + GATE_WAIT; !t->is_away && !t->stop && now < end; now = clock_monotonic()) {
-        if (gate_enter(t->gate, now, &t->gate_ticket))
+        if (connect_gate_enter(t->gate, now, &t->gate_ticket))
             return;
         come_forward(t, now);
         sleep_until(t, now + GATE_LOOK);
@@ -120,7 +120,7 @@ static void pass_gate(Target *t, Usec now)
 
 static void leave_gate(Target *t)
 {
-    gate_leave(t->gate, t->gate_ticket);
+    connect_gate_leave(t->gate, t->gate_ticket);
     t->gate_ticket = 0;
 }
 

@@ -8,7 +8,7 @@
  */
 #include <stdatomic.h>
 
-#include "collector/agent/gate.h"
+#include "collector/agent/connect_gate.h"
 #include "collector/exporter/snapshots.h"
 #include "collector/settings/settings.h"
 #include "collector/spool/spool.h"
@@ -20,7 +20,7 @@ typedef struct TargetOptions {
     const ServerSettings *server; /* of these settings */
     Spool *spool;                 /* borrowed; NULL: nothing is kept to be sent */
     Snapshots *snapshots;         /* borrowed; NULL: nobody scrapes */
-    Gate *gate;                   /* borrowed; of all targets */
+    ConnectGate *gate;            /* borrowed; of all targets */
     const char *collector_id;     /* copied; NULL without a spool */
     Usec delay;                   /* begin that much later */
     void (*on_append)(void *arg); /* a batch is in the spool; called on the target's thread */

@@ -24,7 +24,7 @@ struct Target {
     const ServerSettings *server;
     Spool *spool;         /* NULL: nothing is sent */
     Snapshots *snapshots; /* NULL: nobody scrapes */
-    Gate *gate;
+    ConnectGate *gate;
     char *collector_id;
     void (*on_append)(void *arg);
     void *arg;

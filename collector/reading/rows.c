@@ -48,10 +48,10 @@ static Cell *last_row(const Rows *r)
 
 void rows_expect(Rows *r, size_t count)
 {
-    const size_t rows = count < ROWS_MAX ? count : ROWS_MAX;
-    const size_t cells = rows * r->column_count;
     if (r->row_count > 0)
         return;
+    const size_t rows = count < ROWS_MAX ? count : ROWS_MAX;
+    const size_t cells = rows * r->column_count;
     (void)cell_vec_extend(&r->cells, cells < ROWS_CELLS_MAX ? cells : ROWS_CELLS_MAX);
     cell_vec_clear(&r->cells);
 }

@@ -27,7 +27,9 @@ typedef enum PgStepBlock { PG_BLOCK_NONE, PG_BLOCK_BEGIN, PG_BLOCK_WITHIN, PG_BL
 typedef struct PgStep {
     PgQuery query;
     PgStepBlock block;
-    bool one_piece; /* memory is the whole result: for small ones, where taking row by row costs twice as much */
+    /* Memory is the whole result: for small ones, where taking row by row costs twice as much. Only a hint: statements
+     * that go one after the other give their rows one by one. */
+    bool one_piece;
     void *arg;
     void (*on_begin)(void *arg); /* before its first row; NULL allowed */
     PgRowFn on_row;              /* negative: the rows that are left are not looked at, and that is the step's result */

@@ -226,7 +226,7 @@ int main(int argc, char **argv)
     buf_printf(&directory, "%s/servers/%s/spool", argv[2], server->name);
     _cleanup_(spool_closep) Spool *spool = NULL;
     SpoolOptions spool_options = {.directory = buf_cstr(&directory)};
-    Gate *gate = gate_new();
+    ConnectGate *gate = connect_gate_new();
     TargetOptions options = {
         .settings = settings, .server = server, .gate = gate, .collector_id = "driver", .on_append = count_tick};
     Target *target = NULL;
@@ -238,7 +238,7 @@ int main(int argc, char **argv)
         r = live(spool, (unsigned)strtoul(argv[3], NULL, 10), &err);
     jumping = false;
     target_stop(target);
-    gate_free(gate);
+    connect_gate_free(gate);
     if (r < 0)
         (void)fprintf(stderr, "tick_driver: %s\n", err.detail);
     return r < 0;
