@@ -182,6 +182,8 @@ static void write_family(Output *o, const Family *f)
     put_text(&o->words, out, "prometheus", f->prometheus);
     put_text(&o->words, out, "prometheus_order", f->prometheus_order);
     put_list(o, out, "epoch", f->epoch);
+    put_text(&o->texts, out, "row_id", f->row_id);
+    put_list(o, out, "row_state", f->row_state);
     write_family_numbers(out, f);
     if (f->query_count > 0)
         buf_printf(out, "    .queries = queries + %zu,\n", o->queries.used);

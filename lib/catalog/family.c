@@ -180,6 +180,8 @@ static int add_own(Catalog *c, const char *label, Family *f, Err *reterr)
         return err_set(reterr, ERR_CONFIG, "%s: before is for built-in families", label);
     if (f->when[0]) /* one that fails would be everybody's fault: they are asked together */
         return err_set(reterr, ERR_CONFIG, "%s: when is for built-in families", label);
+    if (f->row_id[0]) /* one that misses a change would show old numbers as new ones */
+        return err_set(reterr, ERR_CONFIG, "%s: row_id is for built-in families", label);
     f->own = true;
     return err_trace(add(c, label, f, reterr));
 }
@@ -267,7 +269,7 @@ uint64_t family_fingerprint(const Family *f)
 {
     uint64_t hash = 0xcbf29ce484222325u;
     const char *const texts[] = {f->name,       f->help,   f->needs,  f->needs_setting, f->where, f->order,
-                                 f->prometheus, f->before, f->top_by, f->change,        f->when};
+                                 f->prometheus, f->before, f->top_by, f->change,        f->when,  f->row_id};
     const uint64_t numbers[] = {f->scope,   f->gate,           f->mode,          (uint64_t)f->interval_seconds,
                                 f->enabled, f->keyframe,       (uint64_t)f->top, f->roll_up,
                                 f->own,     (uint64_t)f->limit};
@@ -278,6 +280,7 @@ uint64_t family_fingerprint(const Family *f)
     mix_list(&hash, f->from);
     mix_list(&hash, f->required);
     mix_list(&hash, f->epoch);
+    mix_list(&hash, f->row_state);
     for (size_t i = 0; i < f->query_count; i++) {
         mix_number(&hash, (uint64_t)f->queries[i].since);
         mix(&hash, f->queries[i].sql);

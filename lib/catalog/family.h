@@ -16,6 +16,8 @@
  *   requires = ["relation", "function()"]
  *   epoch = "x" | ["x", "y"]   source columns that tell when a row's counters began (stats_reset, stats_since): the
  * first that exists is read beside the columns, as text, and never leaves the collector
+ *   row_id = "expression", row_state = ["column", "column"]   an int8 that tells the rows apart, and columns of
+ *                       which one is another whenever anything in the row is: only rows that changed are asked for
  *   when = "condition"  while it is false the family has no rows; asked together with those of other families
  *   before = "do ..."   run before the statement, in the same read-only transaction; what it sets, the statement reads
  *   top = 500, top_by = "column"   of the rows that changed so many are sent, those with the largest increase of the
@@ -125,6 +127,8 @@ typedef struct Family {
     int prometheus_limit;         /* rows that become metrics; 0: all */
     const char *prometheus_order; /* column: those with the largest values; "" without a limit */
     const char *const *epoch;     /* NULL-terminated alternatives; NULL: rows have no epoch of their own */
+    const char *row_id;           /* "": all rows are read each time */
+    const char *const *row_state; /* NULL-terminated names of columns; with row_id */
     const FamilyQuery *queries;
     size_t query_count;
     const FamilyColumn *columns; /* labels first, then the others, each in file order */

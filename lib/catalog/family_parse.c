@@ -42,6 +42,8 @@ static const FamilyKey family_keys[] = {
     {"query", KEY_TABLES},
     {"requires", KEY_LIST},
     {"roll_up", KEY_TEXT},
+    {"row_id", KEY_TEXT},
+    {"row_state", KEY_LIST},
     {"scope", KEY_TEXT},
     {"top", KEY_INTEGER},
     {"top_by", KEY_TEXT},
@@ -282,8 +284,8 @@ static int check_name(const FamilyParser *p, const TomlTable *root, const Family
 
 static int check_source(const FamilyParser *p, const TomlTable *root, const Family *f)
 {
-    static const char *const sql_keys[] = {"from",  "query", "needs", "needs_setting", "requires", "where",
-                                           "order", "limit", "gate",  "before",        "roll_up",  "when"};
+    static const char *const sql_keys[] = {"from",  "query", "needs",  "needs_setting", "requires", "where", "order",
+                                           "limit", "gate",  "before", "roll_up",       "when",     "row_id"};
     if (f->scope == FAMILY_SCOPE_HOST) {
         for (size_t i = 0; i < ARRAY_LENGTH(sql_keys); i++) {
             const TomlValue *v = toml_table_get(root, sql_keys[i]);
@@ -345,6 +347,30 @@ static int check_top(const FamilyParser *p, const TomlTable *root, const Family 
     return 0;
 }
 
+/* What was not read must be what it was: a list of which a part is looked at, or sent whole, does not say that. */
+static int check_row_state(const FamilyParser *p, const TomlTable *root, const Family *f)
+{
+    const TomlValue *v = toml_table_get(root, f->row_id[0] ? "row_id" : "row_state");
+    if (!v)
+        return 0;
+    if (f->row_id[0] == '\0' || !f->row_state)
+        return family_keys_fail(p, v, "row_id and row_state go together");
+    bool fits = f->scope == FAMILY_SCOPE_INSTANCE && f->mode == FAMILY_MODE_ROWS && f->label_count > 0 &&
+                f->limit == 0 && f->keyframe != FAMILY_KEYFRAME_ALWAYS && f->when[0] == '\0';
+    for (size_t i = 0; i < f->column_count; i++)
+        fits &= f->columns[i].roll_up == NULL;
+    if (!fits)
+        return family_keys_fail(p, v,
+                                "row_id is for instance families with labels, of mode rows, without limit, when, "
+                                "roll_up, and keyframe \"always\"");
+    for (const char *const *name = f->row_state; *name; name++) {
+        if (!family_find_column(f, slice_cstr(*name)))
+            return family_keys_fail(p, toml_table_get(root, "row_state"),
+                                    "row_state: \"%s\" is no column of the family", *name);
+    }
+    return 0;
+}
+
 /* Rules between keys that only the whole family shows. */
 static int check_whole(const FamilyParser *p, const TomlTable *root, const Family *f)
 {
@@ -372,6 +398,8 @@ static int check_whole(const FamilyParser *p, const TomlTable *root, const Famil
     if (f->help[0] == '\0' || strlen(f->help) > HELP_MAX)
         return family_keys_fail(p, toml_table_get(root, "help"), "help must be there, and at most %d bytes", HELP_MAX);
     int r = check_top(p, root, f);
+    if (r == 0)
+        r = check_row_state(p, root, f);
     if (r == 0)
         r = family_keys_check_words(p, root, "epoch", f->epoch, FAMILY_KEYS_WORD ".");
     return r < 0 ? r : family_keys_check_words(p, root, "requires", f->required, FAMILY_KEYS_WORD "()");
@@ -436,6 +464,8 @@ static int parse_family(const FamilyParser *p, const TomlTable *root, Family *f)
         .prometheus = family_keys_text(p, root, "prometheus"),
         .prometheus_order = family_keys_text(p, root, "prometheus_order"),
         .epoch = family_keys_list(p, root, "epoch"),
+        .row_id = family_keys_text(p, root, "row_id"),
+        .row_state = family_keys_list(p, root, "row_state"),
     };
     r = check_name(p, root, f);
     if (r == 0)
@@ -454,6 +484,8 @@ static int parse_family(const FamilyParser *p, const TomlTable *root, Family *f)
         r = family_keys_check_sql(p, root, "order", f);
     if (r == 0)
         r = family_keys_check_sql(p, root, "when", f);
+    if (r == 0)
+        r = family_keys_check_sql(p, root, "row_id", f);
     if (r == 0)
         r = parse_queries(p, root, f);
     if (r == 0)

@@ -73,11 +73,10 @@ static int run_family(const Probe *p, const ResolvedFamily *r, PGresult **ret, E
         result = pg_conn_command(p->conn, r->family->before, 0, reterr);
     if (result < 0)
         return result;
-    /* texts: the ids of all statements there are */
-    static const char *const all_ids[] = {"{0,1,-1}"};
-    bool texts = r->family->mode == FAMILY_MODE_TEXTS;
-    PgQuery query = {
-        .sql = r->sql, .shape = PG_SHAPE_ROWS, .params = texts ? all_ids : NULL, .param_count = texts ? 1 : 0};
+    /* The ids of texts; of states none is known. */
+    static const char *const ids[] = {"{0,1,-1}"}, *const known[] = {"{}"};
+    bool texts = r->family->mode == FAMILY_MODE_TEXTS, asks = texts || r->has_state;
+    PgQuery query = {.sql = r->sql, .shape = PG_SHAPE_ROWS, .params = texts ? ids : known, .param_count = asks ? 1 : 0};
     result = pg_conn_query(p->conn, &query, ret, reterr);
     int ended = pg_conn_command(p->conn, result < 0 ? "rollback" : "commit", 0, result < 0 ? NULL : reterr);
     return result < 0 ? result : ended;

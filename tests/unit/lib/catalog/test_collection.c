@@ -70,6 +70,10 @@ static void own_families_are_checked(void **state UNUSED)
     assert_faults("[[family]]\nname = \"a\"\nhelp = \"h\"\nfrom = \"x\"\nwhen = \"true\"\n"
                   "[[family.column]]\nname = \"a\"\nkind = \"gauge\"\nhelp = \"h\"\n",
                   "doc:2:1: [[family]] 1: when is for built-in families\n");
+    assert_faults("[[family]]\nname = \"a\"\nhelp = \"h\"\nfrom = \"x\"\nrow_id = \"1\"\nrow_state = \"a\"\n"
+                  "[[family.column]]\nname = \"l\"\nkind = \"label\"\n"
+                  "[[family.column]]\nname = \"a\"\nkind = \"gauge\"\nhelp = \"h\"\n",
+                  "doc:2:1: [[family]] 1: row_id is for built-in families\n");
     assert_faults("[[family]]\nname = \"a\"\nhelp = \"h\"\n[[family.query]]\nsql = \"select 1; commit\"\n"
                   "[[family.column]]\nname = \"a\"\nkind = \"gauge\"\nhelp = \"h\"\n",
                   "doc:5:7: [[family]] 1: sql holds a semicolon: it is one statement, without one at the end\n");

@@ -111,6 +111,8 @@ static void defaults(void **state)
 #define FROM   HEAD "from = 'v'\n"                                      /* 3 */
 #define HOST   HEAD "scope = 'host'\n"                                  /* 3 */
 #define COLUMN "[[column]]\nname = 'a'\nkind = 'counter'\nhelp = 'h'\n" /* 4 */
+#define NAMED  "[[column]]\nname = 'l'\nkind = 'label'\n"               /* 3 */
+#define STATE  "row_id = '1'\nrow_state = 'a'\n"                        /* 2 */
 
 typedef struct Fault {
     const char *text;
@@ -142,6 +144,17 @@ static const Fault faults[] = {
     {FROM "top_by = 'b'\n" COLUMN, 4, 10, "\"b\" is no counter"},
     {FROM "change = 'A;b'\n" COLUMN, 4, 10, "plain name"},
     {FROM "change = 'index'\nmode = 'texts'\n[[column]]\nname = 'l'\nkind = 'label'\n" COLUMN, 4, 10, "mode rows"},
+    {FROM "row_id = '1'\n" NAMED COLUMN, 4, 10, "go together"},
+    {FROM "row_state = 'a'\n" NAMED COLUMN, 4, 13, "go together"},
+    {FROM "row_id = '1; 2'\nrow_state = 'a'\n" NAMED COLUMN, 4, 10, "holds a semicolon"},
+    {FROM "row_id = '1'\nrow_state = ['a', 'm']\n" NAMED COLUMN, 5, 13, "\"m\" is no column"},
+    {FROM STATE COLUMN, 4, 10, "with labels"},
+    {FROM STATE "scope = 'database'\n" NAMED COLUMN, 4, 10, "for instance families"},
+    {FROM STATE "keyframe = 'always'\n" NAMED COLUMN, 4, 10, "keyframe"},
+    {FROM STATE "when = 'true'\n" NAMED COLUMN, 4, 10, "when"},
+    {FROM STATE "limit = 5\n" NAMED "[[column]]\nname = 'a'\nkind = 'gauge'\nhelp = 'h'\n", 4, 10, "without limit"},
+    {FROM STATE NAMED "roll_up = 'r'\n" COLUMN, 4, 10, "roll_up"},
+    {HOST "row_id = '1'\nrow_state = 'a'\n" NAMED COLUMN, 4, 10, "not for host families"},
     {FROM "keyframe = 'weekly'\n" COLUMN, 4, 12, "not one of"},
     {FROM "roll_up = 'never'\n" COLUMN, 4, 11, "not one of"},
     {FROM "before = 'do x;'\n" COLUMN, 4, 10, "one block"},

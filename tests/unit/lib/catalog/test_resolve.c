@@ -272,6 +272,37 @@ static void columns_are_those_of_the_statement(void **state)
     fixture_done(&x);
 }
 
+static void rows_in_a_known_state_are_left_out(void **state)
+{
+    (void)state;
+    Fixture x;
+    const ScriptedFacts facts = {.version_num = 150000, .relations = "v: l a b since"};
+    int r =
+        resolve(&x,
+                FROM_V "epoch = \"since\"\nrow_id = \"id(l)\"\nrow_state = [\"l\", \"a\", \"c\", \"g\"]\n" LABEL("l")
+                    COUNTER("a", "setting = \"one\"\n") COUNTER("b", "setting = \"one\"\n") COUNTER("c", "")
+                        GAUGE("g", "sql = \"b / 2\"\nsetting = \"two\"\n"),
+                &facts);
+    assert_int_equal(r, RESOLVE_OK);
+    assert_true(x.resolved.has_state);
+    assert_string_equal(
+        x.resolved.sql,
+        "select read.*, known.state as \"gone\"\n  from (\n"
+        "select coalesce((\"l\")::text, '') as \"l\",\n"
+        "       case when (select current_setting('one', true) = 'on') then (\"a\")::int8 end as \"a\",\n"
+        "       case when (select current_setting('one', true) = 'on') then (\"b\")::int8 end as \"b\",\n"
+        "       case when (select current_setting('two', true) = 'on') then (b / 2)::float8 end as \"g\",\n"
+        "       (\"since\")::text as \"epoch\",\n"
+        "       hashfloat8extended(coalesce((b / 2)::float8, 0), hashint8extended(coalesce((\"a\")::int8, 0), "
+        "hashtextextended(coalesce((\"l\")::text, ''), hashint8extended((id(l))::int8, "
+        "(select hashtextextended(concat(current_setting('one', true)) || ' ' || concat(current_setting('two', true)), "
+        "0)))))) as \"state\"\n"
+        "  from v\n) as read\n"
+        "  full join unnest($1::int8[]) as known(state) on read.state = known.state\n"
+        " where read.state is null or known.state is null");
+    fixture_done(&x);
+}
+
 static void labels_are_followed_by_those_they_are_added_up_under(void **state)
 {
     (void)state;
@@ -304,6 +335,7 @@ int main(void)
         cmocka_unit_test(a_condition_names_what_the_server_has),
         cmocka_unit_test(columns_are_those_of_the_statement),
         cmocka_unit_test(labels_are_followed_by_those_they_are_added_up_under),
+        cmocka_unit_test(rows_in_a_known_state_are_left_out),
         cmocka_unit_test(host_families_have_all_columns_and_no_statement),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
