@@ -21,6 +21,7 @@ struct Texts {
     Map *staged; /* asked for, in a batch that is not kept yet */
     uint64_t room;
     size_t generation; /* ids in each of the two at most */
+    bool missed;
 };
 
 static void set_add(Map *set, Slice id)
@@ -89,9 +90,19 @@ static bool is_plain(Slice id)
 
 void texts_see(Texts *t, Slice id)
 {
-    if (!is_plain(id) || is_known(t, id) || map_has(t->staged, id) || map_len(t->wanted) >= TEXTS_WANTED_MAX)
+    if (!is_plain(id) || is_known(t, id) || map_has(t->staged, id) || map_has(t->wanted, id))
         return;
-    set_add(t->wanted, id);
+    if (map_len(t->wanted) < TEXTS_WANTED_MAX)
+        set_add(t->wanted, id);
+    else
+        t->missed = true;
+}
+
+bool texts_take_missed(Texts *t)
+{
+    const bool missed = t->missed;
+    t->missed = false;
+    return missed;
 }
 
 size_t texts_wanted(const Texts *t)
@@ -119,6 +130,7 @@ void texts_forget(Texts *t)
 {
     map_clear(t->young);
     map_clear(t->old);
+    t->missed = true;
 }
 
 const char *texts_take(Texts *t, Arena *arena)

@@ -105,8 +105,23 @@ static void what_may_be_lost_is_asked_for_again(void **state)
     texts_commit(texts);
     texts_forget(texts);
     assert_int_equal(texts_wanted(texts), 0); /* not before it stands in a reading */
+    assert_true(texts_take_missed(texts));
+    assert_false(texts_take_missed(texts));
     see_number(1);
     assert_string_equal(texts_take(texts, arena), "{1}");
+}
+
+static void ids_that_cannot_wait_are_missed(void **state)
+{
+    (void)state;
+    for (int64_t i = 0; i < TEXTS_WANTED_MAX; i++)
+        see_number(i);
+    see_number(0);
+    assert_false(texts_take_missed(texts));
+    see_number(TEXTS_WANTED_MAX);
+    assert_true(texts_take_missed(texts));
+    assert_false(texts_take_missed(texts));
+    assert_int_equal(texts_wanted(texts), TEXTS_WANTED_MAX);
 }
 
 static void what_is_no_plain_id_is_left_alone(void **state)
@@ -232,6 +247,7 @@ int main(void)
         TEXTS_TEST(of_no_more_is_asked_than_there_is_room_for),
         TEXTS_TEST(texts_fill_no_more_than_half),
         TEXTS_TEST(what_may_be_lost_is_asked_for_again),
+        TEXTS_TEST(ids_that_cannot_wait_are_missed),
         TEXTS_TEST(what_is_no_plain_id_is_left_alone),
         TEXTS_TEST(the_oldest_ids_are_forgotten_those_in_use_are_not),
         TEXTS_TEST(what_the_server_can_hold_is_remembered),
