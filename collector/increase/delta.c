@@ -93,6 +93,26 @@ bool delta_is_staged(const Delta *d, const char *family, const char *database)
     return s && s->staged;
 }
 
+bool delta_known_states(const Delta *d, const Reading *empty, Buf *out)
+{
+    const Series *s = find_series(d, empty->family, empty->database);
+    const Generation *g = s ? s->committed : NULL;
+    if (!g || !g->states || !generation_matches(g, empty))
+        return false;
+    char separator = '{';
+    for (size_t row = 0; row < g->row_count; row++) {
+        if (g->states[row] == 0)
+            continue;
+        buf_append_char(out, separator);
+        buf_append_int64(out, (int64_t)g->states[row]);
+        separator = ',';
+    }
+    if (separator == '{')
+        return false;
+    buf_append_char(out, '}');
+    return true;
+}
+
 /* What one row of the new generation is compared with. */
 typedef enum RowStart {
     ROW_START_KNOWN,   /* the row of the previous generation */
@@ -202,12 +222,17 @@ static void copy_others(const Comparison *c, Arena *arena, size_t source_row, Ce
     }
 }
 
-/* Writes the row to @cells when it must travel. */
-static bool compare_row(Comparison *c, Arena *arena, size_t row, ptrdiff_t row_before, size_t source_row, Cell *cells)
+/* A row of the new generation and the one before it; -1: there was none. */
+typedef struct Pair {
+    size_t row;
+    ptrdiff_t row_before;
+} Pair;
+
+/* Writes the row to @cells; false: it need not travel. */
+static bool compare_row(Comparison *c, Arena *arena, const Pair *pair, size_t source_row, Cell *cells)
 {
-    if (row_before >= 0 && c->same_columns && !c->reading->keyframe &&
-        generation_rows_are_equal(c->now, row, c->before, (size_t)row_before))
-        return false;
+    const size_t row = pair->row;
+    const ptrdiff_t row_before = pair->row_before;
     Cell *values = cells + c->reading->label_count;
     RowStart start = ROW_START_UNKNOWN;
     bool changed = c->reading->keyframe || row_before < 0;
@@ -240,15 +265,21 @@ static int64_t interval_ms(const Reading *reading, const Generation *before)
     return interval > USEC_PER_MSEC ? interval / USEC_PER_MSEC : 1;
 }
 
-/* @sources: for each row of the frame, the row of the reading. Few rows travel: the arena gets room for those alone. */
-static void merge(Comparison *c, Arena *arena, size_t *sources, PushFrame *frame)
+/* Bit for bit what it was, or not read because it is: no need to look at its values. */
+static bool is_as_before(const Comparison *c, const Pair *pair)
 {
-    size_t width = c->reading->column_count;
-    Cell *cells = arena_new_array(arena, Cell, width + 1);
-    _cleanup_(cell_vec_done) CellVec sent = {0};
-    size_t at_before = 0;
+    if (c->now->places[pair->row] == GENERATION_KEPT)
+        return true;
+    return pair->row_before >= 0 && c->same_columns && !c->reading->keyframe &&
+           generation_rows_are_equal(c->now, pair->row, c->before, (size_t)pair->row_before);
+}
+
+/* The rows that may have something to tell; room in @pairs is for all. */
+static size_t find_pairs(const Comparison *c, Pair *pairs)
+{
+    size_t count = 0, at_before = 0;
     for (size_t row = 0; row < c->now->row_count; row++) {
-        ptrdiff_t row_before = -1;
+        Pair pair = {.row = row, .row_before = -1};
         Slice key = generation_key(c->now, row);
         while (c->before && at_before < c->before->row_count) {
             int difference = slice_compare(generation_key(c->before, at_before), key);
@@ -256,18 +287,29 @@ static void merge(Comparison *c, Arena *arena, size_t *sources, PushFrame *frame
                 break;
             at_before++;
             if (difference == 0) {
-                row_before = (ptrdiff_t)at_before - 1;
+                pair.row_before = (ptrdiff_t)at_before - 1;
                 break;
             }
         }
-        if (!compare_row(c, arena, row, row_before, c->now->places[row], cells))
-            continue;
-        memcpy(cell_vec_extend(&sent, width), cells, width * sizeof(*cells));
-        sources[frame->row_count++] = c->now->places[row];
+        if (!is_as_before(c, &pair))
+            pairs[count++] = pair;
     }
-    frame->cells = arena_new_array(arena, Cell, sent.len + 1);
-    if (sent.len > 0)
-        memcpy(frame->cells, sent.items, sent.len * sizeof(*cells));
+    return count;
+}
+
+/* @sources: for each row of the frame, the row of the reading. Few rows travel: there is room for those alone. */
+static void merge(Comparison *c, Arena *arena, size_t *sources, PushFrame *frame)
+{
+    const size_t width = c->reading->column_count;
+    Pair *pairs = arena_new_array(arena, Pair, c->now->row_count + 1);
+    const size_t count = find_pairs(c, pairs);
+    frame->cells = arena_new_array(arena, Cell, count * width + 1);
+    for (size_t i = 0; i < count; i++) {
+        const size_t source = c->now->places[pairs[i].row];
+        Cell *cells = &frame->cells[frame->row_count * width];
+        if (compare_row(c, arena, &pairs[i], source, cells))
+            sources[frame->row_count++] = source;
+    }
 }
 
 bool delta_apply(Delta *d, Arena *arena, const Reading *reading, PushFrame *ret_frame)

@@ -5,7 +5,7 @@
  * belongs to. A new epoch starts a new baseline and marks a gap: never a negative, never a spike. A row absent from the
  * previous reading of the same epoch counts from zero, positions in the WAL excepted. Rows in which nothing changed are
  * left out, except in keyframes. Rows that share a key are one row: their counters are added, the rest is the first
- * one's.
+ * one's. A reading may leave out rows of which it says that they are what they were (see Reading).
  * One object per target, on the target's thread. Pure: no I/O, time is an argument.
  */
 #include "collector/reading/reading.h"
@@ -30,6 +30,9 @@ uint64_t delta_resets(const Delta *d);                                    /* row
 bool delta_has(const Delta *d, const char *family, const char *database); /* a baseline is there */
 /* A reading of it is staged: the next one may be applied behind delta_commit() only, or its increases would overlap. */
 bool delta_is_staged(const Delta *d, const char *family, const char *database);
+/* Appends the states of the baseline's rows as an int8[] literal, when it is one of the columns and the epoch of @empty
+ * (whose rows are not looked at). Returns whether there are any: the next reading of it may leave these rows out. */
+bool delta_known_states(const Delta *d, const Reading *empty, Buf *out);
 /* Forgets what was last read before @wall: databases that are gone. */
 void delta_expire(Delta *d, Usec wall);
 

@@ -41,13 +41,27 @@ static double bits_double(uint64_t bits)
     return number;
 }
 
+enum { NUMBER_MAX = 10 }; /* bytes of a number */
+
+static char *write_number(char *at, uint64_t value)
+{
+    for (; value >= 0x80; value >>= 7)
+        *at++ = (char)(value | 0x80);
+    *at++ = (char)value;
+    return at;
+}
+
+/* What was written from the end of @out up to @at, into room made before, belongs to it. */
+static void set_end(Buf *out, char *at)
+{
+    out->len = (size_t)(at - out->ptr);
+    *at = '\0';
+}
+
 void generation_put_number(Buf *out, uint64_t value)
 {
-    while (value >= 0x80) {
-        buf_append_u8(out, (uint8_t)(value | 0x80));
-        value >>= 7;
-    }
-    buf_append_u8(out, (uint8_t)value);
+    buf_reserve(out, NUMBER_MAX);
+    set_end(out, write_number(out->ptr + out->len, value));
 }
 
 void generation_put_string(Buf *out, Slice s)
@@ -95,18 +109,27 @@ static bool get_fixed64(Slice *bytes, uint64_t *ret)
     return true;
 }
 
-/* @name_bytes: of the epoch and the column names, each with its NUL. */
-static Generation *allocate(size_t column_count, size_t row_count, size_t name_bytes)
+/* What a generation has room for. */
+typedef struct Size {
+    size_t columns;
+    size_t rows;
+    bool states;
+} Size;
+
+/* Its rows are whatever was there before: they are written once, each whole. @name_bytes: of the epoch and the column
+ * names, each with its NUL. */
+static Generation *allocate(const Size *size, size_t name_bytes)
 {
-    size_t values = row_count * column_count;
-    size_t words = values + row_count; /* .bits, .row_epochs */
-    Generation *g = mem_alloc(sizeof(*g) + words * sizeof(uint64_t) + column_count * sizeof(char *) +
-                              2 * row_count * sizeof(uint32_t) + values + name_bytes);
-    g->column_count = column_count;
-    g->row_count = row_count;
+    const size_t column_count = size->columns, row_count = size->rows, state_count = size->states ? row_count : 0;
+    const size_t values = row_count * column_count;
+    const size_t words = values + row_count + state_count; /* .bits, .row_epochs, .states */
+    Generation *g = mem_realloc(NULL, sizeof(*g) + words * sizeof(uint64_t) + column_count * sizeof(char *) +
+                                          2 * row_count * sizeof(uint32_t) + values + name_bytes);
+    *g = (Generation){.column_count = column_count, .row_count = row_count};
     g->bits = (uint64_t *)(g + 1);
     g->row_epochs = g->bits + values;
-    g->columns = (const char **)(g->row_epochs + row_count);
+    g->states = size->states ? g->row_epochs + row_count : NULL;
+    g->columns = (const char **)(g->row_epochs + row_count + state_count);
     g->key_ends = (uint32_t *)(g->columns + column_count);
     g->places = g->key_ends + row_count;
     g->types = (uint8_t *)(g->places + row_count);
@@ -118,21 +141,22 @@ static Generation *allocate(size_t column_count, size_t row_count, size_t name_b
 static const char *put_name(char **at, Slice name)
 {
     char *copy = *at;
-    memcpy(copy, name.ptr, name.len); /* the block is zeroed: its NUL is there */
+    memcpy(copy, name.ptr, name.len);
+    copy[name.len] = '\0';
     *at += name.len + 1;
     return copy;
 }
 
 /* With the names of epoch and columns, and room for the rows. */
-static Generation *allocate_named(Slice epoch, const Slice *names, size_t column_count, size_t row_count)
+static Generation *allocate_named(Slice epoch, const Slice *names, const Size *size)
 {
     size_t name_bytes = epoch.len + 1;
-    for (size_t i = 0; i < column_count; i++)
+    for (size_t i = 0; i < size->columns; i++)
         name_bytes += names[i].len + 1;
-    Generation *g = allocate(column_count, row_count, name_bytes);
-    char *at = (char *)g->types + row_count * column_count;
+    Generation *g = allocate(size, name_bytes);
+    char *at = (char *)g->types + size->rows * size->columns;
     g->epoch = put_name(&at, epoch);
-    for (size_t i = 0; i < column_count; i++)
+    for (size_t i = 0; i < size->columns; i++)
         g->columns[i] = put_name(&at, names[i]);
     return g;
 }
@@ -166,14 +190,21 @@ ptrdiff_t generation_find_column(const Generation *g, const char *name, size_t h
 /* A key that no two different rows of labels share: null and empty differ, lengths stand before the bytes. */
 static void append_key(Buf *out, const Cell *labels, size_t count)
 {
+    size_t room = count * (1 + NUMBER_MAX);
+    for (size_t i = 0; i < count; i++)
+        room += labels[i].type == CELL_TEXT ? labels[i].text.len : 0;
+    buf_reserve(out, room);
+    char *at = out->ptr + out->len;
     for (size_t i = 0; i < count; i++) {
-        if (labels[i].type == CELL_TEXT) {
-            buf_append_u8(out, 1);
-            generation_put_string(out, labels[i].text);
-        } else {
-            buf_append_u8(out, 0);
-        }
+        *at++ = labels[i].type == CELL_TEXT;
+        if (labels[i].type != CELL_TEXT)
+            continue;
+        at = write_number(at, labels[i].text.len);
+        if (labels[i].text.len > 0)
+            memcpy(at, labels[i].text.ptr, labels[i].text.len);
+        at += labels[i].text.len;
     }
+    set_end(out, at);
 }
 
 typedef struct SortRow {
@@ -229,6 +260,7 @@ static void store_value(Generation *g, size_t at, const Cell *cell)
     switch (cell->type) {
     case CELL_NULL:
         g->types[at] = VALUE_NULL;
+        g->bits[at] = 0; /* compared like any other */
         break;
     case CELL_INT:
         g->types[at] = VALUE_INT;
@@ -251,7 +283,7 @@ static void add_value(Generation *g, size_t at, const Cell *cell)
     if (cell->type == CELL_INT && g->types[at] == VALUE_INT) {
         int64_t sum;
         if (__builtin_add_overflow((int64_t)g->bits[at], cell->integer, &sum))
-            g->types[at] = VALUE_NULL;
+            store_value(g, at, &(Cell){.type = CELL_NULL});
         else
             g->bits[at] = (uint64_t)sum;
     } else if (cell->type == CELL_FLOAT && g->types[at] == VALUE_FLOAT) {
@@ -271,8 +303,21 @@ static void append_epoch(const Reading *reading, Buf *out)
     }
 }
 
-/* Without rows yet. */
-static Generation *make_empty(const Reading *reading)
+bool generation_matches(const Generation *g, const Reading *reading)
+{
+    if (g->column_count != reading->column_count - reading->label_count)
+        return false;
+    for (size_t i = 0; i < g->column_count; i++) {
+        if (strcmp(g->columns[i], reading->columns[reading->label_count + i]->name) != 0)
+            return false;
+    }
+    _cleanup_buf_ Buf epoch = BUF_INIT;
+    append_epoch(reading, &epoch);
+    return slice_eq_cstr(buf_slice(&epoch), g->epoch);
+}
+
+/* Without rows yet, with room for those of @reading and so many that are kept. */
+static Generation *make_empty(const Reading *reading, size_t kept_count)
 {
     Slice names[FAMILY_COLUMNS_MAX + 1];
     size_t value_count = reading->column_count - reading->label_count;
@@ -281,10 +326,102 @@ static Generation *make_empty(const Reading *reading)
         names[i] = slice_cstr(reading->columns[reading->label_count + i]->name);
     _cleanup_buf_ Buf epoch = BUF_INIT;
     append_epoch(reading, &epoch);
-    Generation *g = allocate_named(buf_slice(&epoch), names, value_count, reading->row_count);
+    const Size size = {
+        .columns = value_count, .rows = reading->row_count + kept_count, .states = reading->states || kept_count > 0};
+    Generation *g = allocate_named(buf_slice(&epoch), names, &size);
+    g->row_count = 0;
     g->wall = reading->wall;
     g->monotonic = reading->monotonic;
     return g;
+}
+
+/* Row @index of the reading becomes the next row. */
+static void add_row(Generation *g, const Reading *reading, const SortRow *row)
+{
+    const size_t at = g->row_count++;
+    const Cell *values = &reading->cells[row->index * reading->column_count + reading->label_count];
+    buf_append(&g->keys, row->key);
+    g->key_ends[at] = (uint32_t)g->keys.len;
+    g->places[at] = (uint32_t)row->index;
+    const bool has_epoch = reading->row_epochs && reading->row_epochs[row->index].ptr;
+    g->row_epochs[at] = has_epoch ? hash_text(reading->row_epochs[row->index]) : 0;
+    if (g->states)
+        g->states[at] = reading->states ? reading->states[row->index] : 0;
+    for (size_t c = 0; c < g->column_count; c++)
+        store_value(g, at * g->column_count + c, &values[c]);
+}
+
+/* The last row has the key of this one, too. What becomes of them is not one state. */
+static void add_to_row(Generation *g, const Reading *reading, const SortRow *row)
+{
+    const size_t at = g->row_count - 1;
+    const Cell *values = &reading->cells[row->index * reading->column_count + reading->label_count];
+    for (size_t c = 0; c < g->column_count; c++) {
+        if (reading->columns[reading->label_count + c]->kind == COLUMN_COUNTER)
+            add_value(g, at * g->column_count + c, &values[c]);
+    }
+    if (g->states)
+        g->states[at] = 0;
+    if (g->places[at] == GENERATION_KEPT)
+        g->places[at] = (uint32_t)row->index;
+}
+
+static void copy_values(Generation *g, size_t row, const Generation *before, size_t row_before)
+{
+    size_t width = g->column_count;
+    g->row_epochs[row] = before->row_epochs[row_before];
+    memcpy(&g->bits[row * width], &before->bits[row_before * width], width * sizeof(*g->bits));
+    memcpy(&g->types[row * width], &before->types[row_before * width], width);
+}
+
+/* A row that was not read becomes the next row. */
+static void keep_row(Generation *g, const Generation *before, size_t row_before)
+{
+    const size_t at = g->row_count++;
+    buf_append(&g->keys, generation_key(before, row_before));
+    g->key_ends[at] = (uint32_t)g->keys.len;
+    g->places[at] = GENERATION_KEPT;
+    g->states[at] = before->states[row_before];
+    copy_values(g, at, before, row_before);
+}
+
+static int compare_states(const void *a, const void *b)
+{
+    const uint64_t *x = a, *y = b;
+    return (*x > *y) - (*x < *y);
+}
+
+/* The rows of the earlier reading that are what they were. */
+typedef struct Kept {
+    const Generation *before;
+    size_t *rows;
+    size_t count;
+} Kept;
+
+static Kept find_kept(const Reading *reading, const Generation *before, Arena *arena)
+{
+    Kept kept = {.before = before};
+    if (!reading->rest_is_same || !before || !before->states)
+        return kept;
+    uint64_t *gone = arena_new_array(arena, uint64_t, reading->gone_count + 1);
+    if (reading->gone_count > 0)
+        memcpy(gone, reading->gone, reading->gone_count * sizeof(*gone));
+    qsort(gone, reading->gone_count, sizeof(*gone), compare_states);
+    kept.rows = arena_new_array(arena, size_t, before->row_count + 1);
+    for (size_t row = 0; row < before->row_count; row++) {
+        const uint64_t *state = &before->states[row];
+        if (*state != 0 && !bsearch(state, gone, reading->gone_count, sizeof(*gone), compare_states))
+            kept.rows[kept.count++] = row;
+    }
+    return kept;
+}
+
+/* Whether the kept row @at stands before row @row of those that were read, or has its key. */
+static bool kept_comes_first(const Kept *kept, size_t at, const SortRow *rows, size_t row, size_t row_count)
+{
+    if (at == kept->count)
+        return false;
+    return row == row_count || slice_compare(generation_key(kept->before, kept->rows[at]), rows[row].key) <= 0;
 }
 
 Generation *generation_new(const Reading *reading, const Generation *before, Arena *arena)
@@ -292,39 +429,22 @@ Generation *generation_new(const Reading *reading, const Generation *before, Are
     assert(reading->label_count <= reading->column_count);
     _cleanup_buf_ Buf keys = BUF_INIT;
     const SortRow *rows = sort_rows(reading, before, arena, &keys);
-    size_t value_count = reading->column_count - reading->label_count;
+    const Kept kept = find_kept(reading, before, arena);
 
-    Generation *g = make_empty(reading);
-    buf_reserve(&g->keys, keys.len);
-    size_t made = 0;
-    for (size_t i = 0; i < reading->row_count; i++) {
-        const Cell *values = &reading->cells[rows[i].index * reading->column_count + reading->label_count];
-        bool same_key = made > 0 && slice_eq(generation_key(g, made - 1), rows[i].key);
-        if (same_key) {
-            for (size_t c = 0; c < value_count; c++) {
-                if (reading->columns[reading->label_count + c]->kind == COLUMN_COUNTER)
-                    add_value(g, (made - 1) * value_count + c, &values[c]);
-            }
+    Generation *g = make_empty(reading, kept.count);
+    buf_reserve(&g->keys, keys.len + (kept.count > 0 ? before->keys.len : 0));
+    for (size_t row = 0, at = 0; row < reading->row_count || at < kept.count;) {
+        if (kept_comes_first(&kept, at, rows, row, reading->row_count)) {
+            keep_row(g, before, kept.rows[at++]);
             continue;
         }
-        buf_append(&g->keys, rows[i].key);
-        g->key_ends[made] = (uint32_t)g->keys.len;
-        if (reading->row_epochs && reading->row_epochs[rows[i].index].ptr)
-            g->row_epochs[made] = hash_text(reading->row_epochs[rows[i].index]);
-        for (size_t c = 0; c < value_count; c++)
-            store_value(g, made * value_count + c, &values[c]);
-        g->places[made++] = (uint32_t)rows[i].index;
+        if (g->row_count > 0 && slice_eq(generation_key(g, g->row_count - 1), rows[row].key))
+            add_to_row(g, reading, &rows[row]);
+        else
+            add_row(g, reading, &rows[row]);
+        row++;
     }
-    g->row_count = made;
     return g;
-}
-
-static char *write_number(char *at, uint64_t value)
-{
-    for (; value >= 0x80; value >>= 7)
-        *at++ = (char)(value | 0x80);
-    *at++ = (char)value;
-    return at;
 }
 
 static char *write_fixed64(char *at, uint64_t value)
@@ -337,7 +457,6 @@ static char *write_fixed64(char *at, uint64_t value)
 /* Written straight into room made before: there are many. */
 static void save_values(const Generation *g, size_t row, Buf *out)
 {
-    enum { NUMBER_MAX = 10 };
     buf_reserve(out, 8 + g->column_count * (1 + NUMBER_MAX));
     char *at = write_fixed64(out->ptr + out->len, g->row_epochs[row]);
     for (size_t i = row * g->column_count; i < (row + 1) * g->column_count; i++) {
@@ -347,8 +466,7 @@ static void save_values(const Generation *g, size_t row, Buf *out)
         else if (g->types[i] != VALUE_NULL)
             at = write_fixed64(at, g->bits[i]);
     }
-    out->len = (size_t)(at - out->ptr);
-    *at = '\0';
+    set_end(out, at);
 }
 
 void generation_save(const Generation *g, Buf *out)
@@ -374,6 +492,7 @@ static bool load_value(Generation *g, size_t at, Slice *bytes)
     if (type >= _VALUE_TYPE_MAX)
         return false;
     g->types[at] = type;
+    g->bits[at] = 0;
     if (type == VALUE_NULL)
         return true;
     if (type != VALUE_INT)
@@ -395,6 +514,7 @@ static bool load_key(Generation *g, size_t row, Slice key)
         return false;
     buf_append(&g->keys, key);
     g->key_ends[row] = (uint32_t)g->keys.len;
+    g->places[row] = 0;
     return true;
 }
 
@@ -439,7 +559,8 @@ int generation_load(Generation **ret, Slice *bytes, Err *reterr)
     if (!generation_get_number(bytes, &row_count) || row_count > bytes->len / (9 + column_count))
         return damaged(reterr);
 
-    Generation *g = allocate_named(epoch, names, (size_t)column_count, (size_t)row_count);
+    const Size size = {.columns = (size_t)column_count, .rows = (size_t)row_count};
+    Generation *g = allocate_named(epoch, names, &size);
     g->wall = (Usec)wall;
     g->monotonic = GENERATION_MONOTONIC_UNKNOWN;
     if (!load_rows(g, bytes)) {
@@ -472,7 +593,8 @@ static RunKind kind_of(const Generation *now, size_t row, const Generation *befo
                     : slice_compare(generation_key(before, row_before), generation_key(now, row));
     if (order != 0)
         return order < 0 ? RUN_GONE : RUN_NEW;
-    return generation_rows_are_equal(now, row, before, row_before) ? RUN_SAME : RUN_CHANGED;
+    bool same = now->places[row] == GENERATION_KEPT || generation_rows_are_equal(now, row, before, row_before);
+    return same ? RUN_SAME : RUN_CHANGED;
 }
 
 /* The run that begins here; both places move behind it. */
@@ -519,10 +641,7 @@ void generation_save_changes(const Generation *g, const Generation *before, Buf 
 
 static bool copy_row(Generation *g, size_t row, const Generation *before, size_t row_before)
 {
-    size_t width = g->column_count;
-    g->row_epochs[row] = before->row_epochs[row_before];
-    memcpy(&g->bits[row * width], &before->bits[row_before * width], width * sizeof(*g->bits));
-    memcpy(&g->types[row * width], &before->types[row_before * width], width);
+    copy_values(g, row, before, row_before);
     return load_key(g, row, generation_key(before, row_before));
 }
 
@@ -572,7 +691,8 @@ int generation_load_changes(Generation **ret, const Generation *before, Slice *b
     for (size_t i = 0; i < column_count; i++)
         names[i] = slice_cstr(before->columns[i]);
 
-    Generation *g = allocate_named(epoch, names, column_count, (size_t)row_count);
+    const Size size = {.columns = column_count, .rows = (size_t)row_count};
+    Generation *g = allocate_named(epoch, names, &size);
     g->wall = (Usec)wall;
     g->monotonic = GENERATION_MONOTONIC_UNKNOWN;
     if (!load_runs(g, before, bytes)) {

@@ -3,7 +3,7 @@
 /*
  * Generation: one reading of a family in the compact form in which it waits to be compared with the next one. Rows are
  * sorted by key and unique; labels live in the key only, texts only as hashes. Immutable once made. Pure; the owner's
- * thread. Used by delta.c alone.
+ * thread. Used by delta.c alone. States are not written to disk: after a start all rows are read once.
  */
 #include "collector/reading/reading.h"
 
@@ -18,21 +18,25 @@ typedef struct Generation {
     size_t row_count;
     Buf keys;             /* the rows' keys one behind the other */
     uint32_t *key_ends;   /* row i's key is keys[key_ends[i - 1] .. key_ends[i]) */
-    uint32_t *places;     /* row i is row places[i] of the reading; all 0 when it came from disk */
+    uint32_t *places;     /* row i is row places[i] of the reading, or GENERATION_KEPT; all 0 when it came from disk */
     uint64_t *row_epochs; /* hash; 0: not known */
+    uint64_t *states;     /* as in the reading; 0 also where two rows of the reading are one here; NULL: none has one */
     uint8_t *types;       /* ValueType, row-major */
     uint64_t *bits;       /* int64, double or hash of the text, row-major */
 } Generation;
 
 enum { GENERATION_MONOTONIC_UNKNOWN = -1 };
+#define GENERATION_KEPT UINT32_MAX /* place of a row that was not read again: it is what it was */
 
-/* From a reading. @before (NULL allowed): an earlier one, whose order of rows is likely this one's; nothing else of it
- * is looked at. Memory for the work comes from @arena. */
+/* From a reading. @before (NULL allowed): an earlier one, whose order of rows is likely this one's. When the rest is
+ * the same (see Reading) it is the one whose rows are kept. Memory for the work comes from @arena. */
 Generation *generation_new(const Reading *reading, const Generation *before, Arena *arena);
 Generation *generation_free(Generation *g);
 DEFINE_CLEANUP(Generation *, generation_free)
 
 Slice generation_key(const Generation *g, size_t row);
+/* Whether @reading, whose rows are not looked at, has the columns and the epoch of @g. */
+bool generation_matches(const Generation *g, const Reading *reading);
 /* Index of a value column by name; -1 when it has none. @hint is tried first. */
 ptrdiff_t generation_find_column(const Generation *g, const char *name, size_t hint);
 

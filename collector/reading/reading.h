@@ -27,6 +27,11 @@ typedef struct Reading {
     size_t top;          /* send so many rows and one for the rest; 0: all */
     const char *top_by;  /* a counter, NULL or "": the first one */
     size_t row_count;
+    const uint64_t *states; /* one a row: a number for what it is and is like now, 0: not known; NULL: rows have none */
+    /* Only what changed was read: rows of the baseline whose state is none of .gone are what they were. */
+    bool rest_is_same;
+    const uint64_t *gone; /* in no order; also those of rows that are here with another state now */
+    size_t gone_count;
     bool keyframe;     /* send every row */
     bool partial;      /* rows may be missing that exist: one absent before has an unknown start, not zero */
     Usec events_since; /* of mode events, else 0: length of the interval that the rows are of. They are increases

@@ -16,6 +16,8 @@ void rows_done(Rows *r)
     cell_vec_done(&r->cells);
     slice_vec_done(&r->epochs);
     slice_vec_done(&r->rolled);
+    state_vec_done(&r->states);
+    state_vec_done(&r->gone);
 }
 
 void rows_begin(Rows *r, const FamilyColumn *const *columns, size_t column_count, size_t label_count)
@@ -25,6 +27,9 @@ void rows_begin(Rows *r, const FamilyColumn *const *columns, size_t column_count
     cell_vec_clear(&r->cells);
     slice_vec_clear(&r->epochs);
     slice_vec_clear(&r->rolled);
+    state_vec_clear(&r->states);
+    state_vec_clear(&r->gone);
+    r->has_states = false;
     r->columns = columns;
     r->column_count = column_count;
     r->label_count = label_count;
@@ -38,6 +43,10 @@ void rows_rest(Rows *r)
     rows_begin(r, NULL, 0, 0);
     if (r->cells.capacity > ROWS_CELLS_KEPT)
         cell_vec_done(&r->cells);
+    if (r->states.capacity > ROWS_CELLS_KEPT)
+        state_vec_done(&r->states);
+    if (r->gone.capacity > ROWS_CELLS_KEPT)
+        state_vec_done(&r->gone);
 }
 
 static Cell *last_row(const Rows *r)
@@ -157,6 +166,9 @@ Reading rows_reading(const Rows *r)
         .row_epochs = r->epochs.len ? r->epochs.items : NULL,
         .rolled = r->rolled.len ? r->rolled.items : NULL,
         .row_count = r->row_count,
+        .states = r->has_states ? r->states.items : NULL,
+        .gone = r->gone.items,
+        .gone_count = r->gone.len,
         .partial = r->truncated,
     };
 }

@@ -2,7 +2,8 @@
 /*
  * Increases from readings: a case is a script of steps, a step is a reading as text and the frame that it must give.
  * Columns: label "name", integer counter, float counter, gauge, info. "-" is null. Rows are separated by ';'.
- * A frame is "interval flags: rows"; flags are K (keyframe), G (gap).
+ * A frame is "interval flags: rows"; flags are K (keyframe), G (gap). A step with .known has only the rows that
+ * changed.
  */
 #include "collector/increase/delta.h"
 
@@ -34,6 +35,9 @@ typedef struct Step {
     bool partial;
     const char *row_epochs; /* words, one a row; NULL: none */
     const char *database;
+    const char *states; /* numbers, one a row; NULL: none */
+    const char *known;  /* what is known before: numbers; then only what changed is read. NULL: all is */
+    const char *gone;   /* numbers */
 } Step;
 
 #define STEP(ms, epoch_text, rows_text, expect_text, ...)                                                              \
@@ -107,10 +111,30 @@ static size_t parse_epochs(const char *words, Slice *epochs)
     return count;
 }
 
+static size_t parse_states(const char *words, uint64_t *states)
+{
+    size_t count = 0;
+    for (Slice rest = slice_cstr(words); rest.ptr && rest.len; count++) {
+        int64_t state;
+        assert_true(slice_to_int64(slice_split(&rest, ' '), &state));
+        states[count] = (uint64_t)state;
+    }
+    return count;
+}
+
+/* In the order of the keys. */
+static void check_known(const Delta *d, const Reading *reading, const char *expect)
+{
+    _cleanup_buf_ Buf known = BUF_INIT;
+    assert_int_equal(delta_known_states(d, reading, &known), expect[0] != '\0');
+    assert_string_equal(buf_cstr(&known), expect);
+}
+
 static bool apply(Delta *d, const Step *step, Buf *out)
 {
     Cell cells[CELLS_MAX];
     Slice epochs[CELLS_MAX];
+    uint64_t states[CELLS_MAX], gone[CELLS_MAX];
     Reading reading = {
         .family = "f",
         .database = step->database,
@@ -130,6 +154,16 @@ static bool apply(Delta *d, const Step *step, Buf *out)
     if (step->row_epochs) {
         assert_int_equal(parse_epochs(step->row_epochs, epochs), reading.row_count);
         reading.row_epochs = epochs;
+    }
+    if (step->states) {
+        assert_int_equal(parse_states(step->states, states), reading.row_count);
+        reading.states = states;
+    }
+    if (step->known) {
+        check_known(d, &reading, step->known);
+        reading.rest_is_same = step->known[0] != '\0';
+        reading.gone_count = parse_states(step->gone ? step->gone : "", gone);
+        reading.gone = gone;
     }
     _cleanup_(arena_freep) Arena *arena = arena_new(0);
     PushFrame frame;
@@ -202,6 +236,49 @@ static const Case CASES[] = {
     {"a row that went away and came back counts from zero",
      {STEP(0, "e", "a 10 1.5 7 x; b 4 1 1 y", "0K: a - - 7 x; b - - 1 y"), STEP(1000, "e", "a 10 1.5 7 x", "1000:"),
       STEP(2000, "e", "a 10 1.5 7 x; b 6 1 1 y", "1000: b 6 1 1 y")},
+     0},
+    {"rows that were not read because they are what they were are compared later as if they had been",
+     {STEP(0, "e", "b 10 1.5 7 x; a 1 0 0 y; c 4 0 0 z", "0K: a - - 0 y; b - - 7 x; c - - 0 z", .known = "",
+           .states = "12 -11 13"),
+      STEP(1000, "e", "b 13 2 7 x", "1000: b 3 0.5 7 x", .known = "{-11,12,13}", .states = "22", .gone = "12"),
+      STEP(2000, "e", "", "1000:", .known = "{-11,22,13}", .states = ""),
+      STEP(3000, "e", "d 2 0 0 w; c 5 0 0 z", "1000: c 1 0 0 z; d 2 0 0 w", .known = "{-11,22,13}", .states = "14 23",
+           .gone = "13"),
+      STEP(4000, "e", "a 2 0 0 y; b 13 2 7 x; c 5 0 0 z; d 2 0 0 w", "1000: a 1 0 0 y", .states = "21 22 23 14")},
+     0},
+    {"a row that is gone and not there is gone, and counts from zero when it comes back",
+     {STEP(0, "e", "a 10 1.5 7 x; b 4 1 1 y", "0K: a - - 7 x; b - - 1 y", .known = "", .states = "1 2"),
+      STEP(1000, "e", "", "1000:", .known = "{1,2}", .states = "", .gone = "2"),
+      STEP(2000, "e", "b 6 1 1 y", "1000: b 6 1 1 y", .known = "{1}", .states = "3"),
+      STEP(3000, "e", "", "1000:", .known = "{1,3}", .states = "", .gone = "3 1"),
+      STEP(4000, "e", "a 11 1 1 y", "1000: a 11 1 1 y", .known = "", .states = "4")},
+     0},
+    {"what is not known of one row is read each time, and what was not kept is not known",
+     {STEP(0, "e", "a 10 1.5 7 x; b 4 1 1 y", "0K: a - - 7 x; b - - 1 y", .known = "", .states = "0 2"),
+      STEP(1000, "e", "a 11 1.5 7 x; b 5 1 1 y", "1000: a 1 0 7 x; b 1 0 1 y", .after = DO_ROLLBACK, .known = "{2}",
+           .states = "0 3", .gone = "2"),
+      STEP(2000, "e", "a 11 1.5 7 x; b 5 1 1 y", "2000: a 1 0 7 x; b 1 0 1 y", .known = "{2}", .states = "0 3",
+           .gone = "2"),
+      STEP(3000, "e", "", "1000:", .known = "{3}", .states = "")},
+     0},
+    {"rows of one key have no state, also when one of them was not read",
+     {STEP(0, "e", "a 10 1 7 x; a 5 1 9 y; b 1 0 0 z", "0K: a - - 7 x; b - - 0 z", .known = "", .states = "1 2 3"),
+      STEP(1000, "e", "a 10 1 7 x; a 6 1 9 y", "1000: a 1 0 7 x", .known = "{3}", .states = "1 4"),
+      STEP(2000, "e", "b 2 0 8 w", "1000: b 2 0 8 w", .known = "{3}", .states = "5"),
+      STEP(3000, "e", "", "1000:", .known = "", .states = "")},
+     0},
+    {"another epoch knows nothing",
+     {STEP(0, "e1", "a 10 1.5 7 x", "0K: a - - 7 x", .known = "", .states = "1"),
+      STEP(1000, "e2", "a 10 1.5 7 x", "0KG: a - - 7 x", .known = "", .states = "1"),
+      STEP(2000, "e2", "", "1000:", .known = "{1}", .states = "")},
+     0},
+    {"after a restart all rows are read once",
+     {STEP(0, "e", "a 10 1.5 7 x; b 1 0 0 y", "0K: a - - 7 x; b - - 0 y", .after = DO_RESTART, .known = "",
+           .states = "1 2"),
+      STEP(1000, "e", "a 10 1.5 7 x; b 2 0 0 y", "1000: b 1 0 0 y", .known = "", .states = "1 3"),
+      STEP(2000, "e", "b 4 0 0 y", "1000: b 2 0 0 y", .after = DO_RESTART, .known = "{1,3}", .states = "4",
+           .gone = "3"),
+      STEP(3000, "e", "a 11 1.5 7 x; b 4 0 0 y", "1000: a 1 0 7 x", .known = "", .states = "5 4")},
      0},
     {"behind a limit, a row that was not there has an unknown start",
      {STEP(0, "e", "a 10 1.5 7 x", "0K: a - - 7 x", .partial = true),
@@ -376,11 +453,13 @@ static void columns_are_matched_by_name(void **state)
     Reading reading = {
         .family = "f", .epoch = "e", .columns = BEFORE, .column_count = 3, .label_count = 1, .cells = cells};
     reading.row_count = parse_rows("a 10 x", BEFORE, 3, cells);
+    reading.states = &(uint64_t){7};
     delta_apply(d, arena, &reading, &frame);
     delta_commit(d);
 
     reading.columns = AFTER;
     reading.column_count = 4;
+    check_known(d, &reading, ""); /* rows that are not read would lack what is new */
     reading.row_count = parse_rows("a 2.5 12 15", AFTER, 4, cells);
     delta_apply(d, arena, &reading, &frame);
     _cleanup_buf_ Buf got = BUF_INIT;
@@ -388,8 +467,10 @@ static void columns_are_matched_by_name(void **state)
     assert_string_equal(buf_cstr(&got), "1: a - 2 15");
     delta_commit(d);
 
+    check_known(d, &reading, "{7}");
     static const FamilyColumn *const MOVED[] = {&NAME, &TIME, &SIZE, &CALLS}; /* the same bits in other places */
     reading.columns = MOVED;
+    check_known(d, &reading, "");
     reading.row_count = parse_rows("a 2.5 12 15", MOVED, 4, cells);
     delta_apply(d, arena, &reading, &frame);
     buf_clear(&got);
