@@ -13,6 +13,7 @@
 /* The statement gives one more character than are kept. What is left of a longer text says so at its end. */
 enum { TEXT_CHARACTERS_MAX = 16000 };
 enum { INFO_LENGTH_MAX = 16384 }; /* bytes */
+enum { STATE_COLUMNS = 2 };       /* see resolve.h */
 static const char CUT_MARK[] = " /* the rest was cut */";
 
 /* Answers come one after the other, so one of these serves all. */
@@ -104,6 +105,7 @@ static void on_begin(void *arg)
     const ResolvedFamily *family = reader->run->family;
     reader->shared->err = ERR_INIT;
     rows_begin(reader->shared->rows, family->columns, family->column_count, family->label_count);
+    reader->shared->rows->has_states = family->has_state;
 }
 
 /* Absent where it is NULL, whose length is 0, too. */
@@ -122,18 +124,55 @@ static Slice hidden_text(Rows *rows, const PGresult *result, int row, size_t at)
     return value.ptr ? rows_copy_text(rows, value, WIRE_LABEL_VALUE_MAX) : SLICE_NULL;
 }
 
+/* A state, which is hidden, too; 0 where it is NULL. */
+static uint64_t hidden_state(const PGresult *result, int row, size_t at)
+{
+    Cell cell = {.type = CELL_NULL};
+    const Slice value = value_at(result, row, at);
+    return value.ptr && number_cell(COLUMN_INT8, value, &cell) ? (uint64_t)cell.integer : 0;
+}
+
+/* How many columns stand behind the family's own: epoch, roll-up, state and what is gone. */
+static size_t count_hidden(const ResolvedFamily *family)
+{
+    return (size_t)family->has_epoch + (family->has_roll_up ? family->label_count : 0) +
+           (family->has_state ? STATE_COLUMNS : 0);
+}
+
+static void take_hidden(const ResolvedFamily *family, Rows *rows, const PGresult *result, int row)
+{
+    size_t at = family->column_count;
+    if (family->has_epoch)
+        slice_vec_push(&rows->epochs, hidden_text(rows, result, row, at++));
+    for (size_t i = 0; family->has_roll_up && i < family->label_count; i++)
+        slice_vec_push(&rows->rolled, hidden_text(rows, result, row, at++));
+    if (family->has_state)
+        state_vec_push(&rows->states, hidden_state(result, row, at));
+}
+
+/* True: this is no row but says that one is not what it was. */
+static bool take_gone(const ResolvedFamily *family, Rows *rows, const PGresult *result, int row)
+{
+    const uint64_t gone =
+        family->has_state ? hidden_state(result, row, family->column_count + count_hidden(family) - 1) : 0;
+    if (gone != 0)
+        state_vec_push(&rows->gone, gone);
+    return gone != 0;
+}
+
 static int on_row(void *arg, const PGresult *result, int row)
 {
     RowReader *reader = arg;
     Rows *rows = reader->shared->rows;
     Err *reterr = &reader->shared->err;
     const ResolvedFamily *family = reader->run->family;
-    size_t rolled_count = family->has_roll_up ? family->label_count : 0;
-    size_t expected = family->column_count + family->has_epoch + rolled_count;
+    const size_t expected = family->column_count + count_hidden(family);
     if ((size_t)PQnfields(result) != expected)
         return err_set(reterr, ERR_SQL, "family %s: %d columns came back, %zu are declared", family->family->name,
                        PQnfields(result), expected);
 
+    if (take_gone(family, rows, result, row))
+        return 0;
     if (row == 0)
         rows_expect(rows, (size_t)PQntuples(result));
     Cell *cells = rows_add(rows);
@@ -151,10 +190,7 @@ static int on_row(void *arg, const PGresult *result, int row)
                            family->family->name, column->name, value.len, column_type_to_string(column->type));
         rows->bytes += 8;
     }
-    if (family->has_epoch)
-        slice_vec_push(&rows->epochs, hidden_text(rows, result, row, family->column_count));
-    for (size_t i = 0; i < rolled_count; i++)
-        slice_vec_push(&rows->rolled, hidden_text(rows, result, row, expected - rolled_count + i));
+    take_hidden(family, rows, result, row);
     if (reader->run->on_part && rows->row_count == TEXTS_PART) {
         reader->run->on_part(reader->run->arg);
         rows_begin(rows, family->columns, family->column_count, family->label_count);
@@ -200,11 +236,10 @@ static PgStep make_command(RowReader *reader, const char *sql, PgStepBlock block
 static PgStep make_step(RowReader *reader)
 {
     const FamilyRun *run = reader->run;
-    bool texts = run->family->family->mode == FAMILY_MODE_TEXTS;
     return (PgStep){
         .query = {.sql = run->family->sql,
-                  .params = &run->ids,
-                  .param_count = texts ? 1 : 0,
+                  .params = &run->parameter,
+                  .param_count = run->parameter ? 1 : 0,
                   .format = PG_FORMAT_BINARY,
                   .timeout = run->timeout,
                   .prepared_name = run->family->family->name},

@@ -18,7 +18,7 @@ typedef struct FamilyRunEnd {
 
 typedef struct FamilyRun {
     const ResolvedFamily *family;
-    const char *ids;        /* mode texts: the text[] parameter; else NULL */
+    const char *parameter;  /* mode texts: text[] of the ids; families with states: int8[] of those known; else NULL */
     bool is_small;          /* so few rows are expected that they may come in one piece */
     bool backslash_escapes; /* the server's standard_conforming_strings is off */
     Usec timeout;

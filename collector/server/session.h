@@ -18,10 +18,14 @@ typedef struct Session Session;
 /* Takes the reading in before it returns; gives the bytes that it added to a batch. */
 typedef size_t (*SessionReadingFn)(void *arg, const Reading *reading);
 
+/* Appends what is known of the rows of @empty's family, see delta_known_states(); false: all rows are wanted. */
+typedef bool (*SessionKnownFn)(void *arg, const Reading *empty, Buf *out);
+
 typedef struct SessionOptions {
     const Settings *settings;
     const ServerSettings *server;
     SessionReadingFn on_reading;
+    SessionKnownFn known_states; /* NULL: all rows are wanted each time */
     void *arg;
     Texts *texts;             /* borrowed; NULL: texts are not read */
     FamilyCosts *costs;       /* of families that others read beside it; borrowed; NULL: there are none */

@@ -72,7 +72,8 @@ typedef struct Run {
     Usec now;
     Usec wall;
     bool keyframe;
-    bool ended; /* the server has answered, well or not */
+    bool changes; /* only rows that are not what they were are asked for */
+    bool ended;   /* the server has answered, well or not */
 } Run;
 
 bool session_keyframe_is_due(const FamilyState *state, Usec now);

@@ -116,7 +116,8 @@ static const char *epoch_of(Session *s, const Run *run)
     return buf_cstr(&s->own_epoch);
 }
 
-void session_deliver(Session *s, const Run *run)
+/* Of the rows that .rows has. */
+static Reading describe_reading(Session *s, const Run *run)
 {
     Reading reading = rows_reading(&s->rows);
     reading.family = run->state->family->name;
@@ -125,6 +126,7 @@ void session_deliver(Session *s, const Run *run)
     reading.wall = run->wall;
     reading.monotonic = run->now;
     reading.keyframe = run->keyframe;
+    reading.rest_is_same = run->changes;
     /* Behind a limit a row may be hidden at one reading and seen at the next. */
     size_t limit = (size_t)run->state->family->limit;
     reading.partial |= limit > 0 && reading.row_count >= limit;
@@ -132,6 +134,12 @@ void session_deliver(Session *s, const Run *run)
     reading.top_by = run->state->family->top_by;
     if (run->state->family->roll_up == ROLL_UP_PARTITIONS && !s->options.settings->roll_up_partitions)
         reading.rolled = NULL;
+    return reading;
+}
+
+void session_deliver(Session *s, const Run *run)
+{
+    const Reading reading = describe_reading(s, run);
     run->state->bytes += s->options.on_reading(s->options.arg, &reading);
 }
 
@@ -166,7 +174,7 @@ static void on_run_end(void *arg, const FamilyRunEnd *end)
         epoch_format(&s->epoch, s->system_identifier, &s->pulse, buf_cstr(&run->reset->text));
     session_note_success(s, run);
     if (run->state->family->mode != FAMILY_MODE_TEXTS)
-        small_results_note(s->small_results, run->state->family->name, run->database, s->rows.cells.len);
+        small_results_note(s->small_results, run->state->family->name, run->database, run->changes, s->rows.cells.len);
     see_ids(s, run);
     session_deliver(s, run);
 }
@@ -178,16 +186,32 @@ void session_deliver_nothing(Session *s, const Run *run)
     session_deliver(s, run);
 }
 
+/* What the family's statement is told: the ids of the texts, or in which states rows are known. NULL: it asks nothing.
+ * A keyframe has all rows. */
+static const char *parameter_of(Session *s, Run *run, const char *ids, Arena *arena)
+{
+    const ResolvedFamily *family = &run->state->resolved;
+    if (run->state->family->mode == FAMILY_MODE_TEXTS || !family->has_state)
+        return ids;
+    rows_begin(&s->rows, family->columns, family->column_count, family->label_count);
+    const Reading empty = describe_reading(s, run);
+    _cleanup_buf_ Buf known = BUF_INIT;
+    run->changes = !run->keyframe && s->options.known_states && s->options.known_states(s->options.arg, &empty, &known);
+    return run->changes ? arena_dup(arena, buf_slice(&known)).ptr : "{}";
+}
+
 int session_run_families(Session *s, PgConn *conn, const PgStep *first, Run *runs, size_t count, const char *ids,
                          Err *reterr)
 {
     _cleanup_free_ FamilyRun *asked = mem_alloc_array(sizeof(*asked), count + 1);
+    _cleanup_(arena_freep) Arena *arena = arena_new(0);
     for (size_t i = 0; i < count; i++) {
         runs[i].session = s;
         asked[i] = (FamilyRun){
             .family = &runs[i].state->resolved,
-            .ids = ids,
-            .is_small = small_results_expect(s->small_results, runs[i].state->family->name, runs[i].database),
+            .parameter = parameter_of(s, &runs[i], ids, arena),
+            .is_small =
+                small_results_expect(s->small_results, runs[i].state->family->name, runs[i].database, runs[i].changes),
             .backslash_escapes = s->settled.backslash_escapes,
             .timeout = s->statement_timeout + STATEMENT_GRACE,
             .arg = &runs[i],

@@ -7,7 +7,7 @@
 #include "lib/base/memory.h"
 
 struct SmallResults {
-    Map *known; /* "family\0database", without values */
+    Map *known; /* "family\0database", and a "+" for changes alone; without values */
 };
 
 SmallResults *small_results_new(void)
@@ -26,19 +26,26 @@ SmallResults *small_results_free(SmallResults *s)
     return NULL;
 }
 
-void small_results_note(SmallResults *s, const char *family, const char *database, size_t cells)
+static void append_key(Buf *key, const char *family, const char *database, bool changes)
+{
+    series_append_key(key, family, database);
+    if (changes)
+        buf_append_char(key, '+');
+}
+
+void small_results_note(SmallResults *s, const char *family, const char *database, bool changes, size_t cells)
 {
     _cleanup_buf_ Buf key = BUF_INIT;
-    series_append_key(&key, family, database);
+    append_key(&key, family, database, changes);
     if (cells <= SMALL_RESULT_CELLS)
         map_put(s->known, buf_slice(&key), s);
     else
         (void)map_take(s->known, buf_slice(&key)); /* no matter whether it was there */
 }
 
-bool small_results_expect(const SmallResults *s, const char *family, const char *database)
+bool small_results_expect(const SmallResults *s, const char *family, const char *database, bool changes)
 {
     _cleanup_buf_ Buf key = BUF_INIT;
-    series_append_key(&key, family, database);
+    append_key(&key, family, database, changes);
     return map_has(s->known, buf_slice(&key));
 }

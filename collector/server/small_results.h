@@ -15,6 +15,7 @@ typedef struct SmallResults SmallResults;
 
 SmallResults *small_results_new(void);
 SmallResults *small_results_free(SmallResults *s);
-/* The family was read from @database (NULL: the server's), and gave so many values. */
-void small_results_note(SmallResults *s, const char *family, const char *database, size_t cells);
-bool small_results_expect(const SmallResults *s, const char *family, const char *database);
+/* @family was read from @database (NULL: the server's; of it only what changed when @changes), and gave so many values.
+ */
+void small_results_note(SmallResults *s, const char *family, const char *database, bool changes, size_t cells);
+bool small_results_expect(const SmallResults *s, const char *family, const char *database, bool changes);

@@ -142,6 +142,36 @@ static void hidden_columns_follow_the_familys_own(void **state)
     assert_slice(reading.rolled[1], NULL);
 }
 
+/* Behind these: the state that the row is in; or, alone, one that no row is in any more. */
+static void states_are_hidden_columns_and_what_is_gone_is_no_row(void **state)
+{
+    (void)state;
+    resolved.has_epoch = resolved.has_state = true;
+    run.parameter = "{}";
+    on_begin(&reader);
+    const Slice named[] = {BYTES("a"), SLICE_NULL, SLICE_NULL, SLICE_NULL, BYTES("then"), BYTES("\0\0\0\0\0\0\0\7"),
+                           SLICE_NULL};
+    const Slice nameless[] = {BYTES("b"), SLICE_NULL, SLICE_NULL, SLICE_NULL, SLICE_NULL, SLICE_NULL, SLICE_NULL};
+    const Slice gone[] = {SLICE_NULL,
+                          SLICE_NULL,
+                          SLICE_NULL,
+                          SLICE_NULL,
+                          SLICE_NULL,
+                          SLICE_NULL,
+                          BYTES("\xff\xff\xff\xff\xff\xff\xff\xfe")};
+    assert_true(take(gone, 7) >= 0 && take(named, 7) >= 0 && take(nameless, 7) >= 0);
+    const Reading reading = rows_reading(&rows);
+    assert_int_equal(reading.row_count, 2);
+    assert_true(reading.states[0] == 7 && reading.states[1] == 0);
+    assert_slice(reading.row_epochs[0], "then");
+    assert_int_equal(reading.gone_count, 1);
+    assert_true(reading.gone[0] == (uint64_t)-2);
+    assert_int_equal(make_step(&reader).query.param_count, 1);
+    rows_begin(&rows, COLUMNS, 4, 1);
+    assert_null(rows_reading(&rows).states);
+    assert_int_equal(rows_reading(&rows).gone_count, 0);
+}
+
 static void texts_lose_what_is_secret_before_they_are_kept(void **state)
 {
     (void)state;
@@ -235,6 +265,7 @@ int main(void)
         TEST(another_width_is_an_error_that_names_the_column),
         TEST(another_number_of_columns_is_an_error),
         TEST(hidden_columns_follow_the_familys_own),
+        TEST(states_are_hidden_columns_and_what_is_gone_is_no_row),
         TEST(texts_lose_what_is_secret_before_they_are_kept),
         TEST(texts_are_cut_and_count_for_the_bound),
         TEST(a_statement_that_is_cut_says_so),
