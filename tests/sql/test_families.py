@@ -234,6 +234,29 @@ def test_statement_texts_come_for_the_ids_asked_for(server, result):
     assert all(text for _, text in got)
 
 
+def test_statements_that_were_not_run_are_not_read_again(server, result):
+    sql = result["families"]["pg_stat_statements"]["sql"].replace("$1", "%s::text")
+
+    def read(known):
+        rows = server.execute(sql, "{" + ",".join(map(str, known)) + "}", dbname="app", user="monitor")
+        return {row[0]: row for row in rows if row[-1] is None}, {row[-1] for row in rows if row[-1] is not None}
+
+    def query_id(text):
+        return server.execute("select queryid::text from pg_stat_statements where query like %s", text, dbname="app")[0][0]
+
+    server.execute("select 1, 2 as not_run_again", dbname="app")
+    server.execute("select 1 as run_again", dbname="app")
+    idle, busy = query_id("%as not_run_again"), query_id("%as run_again")
+    rows, gone = read([])
+    states = {name: row[-2] for name, row in rows.items()}
+    assert {idle, busy} <= set(rows) and not gone and None not in states.values()
+    server.execute("select 2 as run_again", dbname="app")
+    rows, gone = read([*states.values(), 4711])
+    assert busy in rows and idle not in rows
+    assert states[busy] in gone and 4711 in gone and states[idle] not in gone
+    assert len(rows) < len(states)
+
+
 def test_checkpoints_have_one_name_on_all_versions(server, result):
     server.execute("checkpoint")
     row = eventually(lambda: [r for r in rows_of(probe(server), "pg_stat_checkpointer") if r["num_requested"] >= 1],
