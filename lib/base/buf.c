@@ -113,7 +113,10 @@ void buf_append_cstr(Buf *b, const char *s)
 
 void buf_append_char(Buf *b, char c)
 {
-    buf_append(b, slice_from(&c, 1));
+    if (b->capacity - b->len < 2) /* the one behind it ends the text */
+        buf_reserve(b, 1);
+    b->ptr[b->len++] = c;
+    b->ptr[b->len] = '\0';
 }
 
 void buf_printf(Buf *b, const char *format, ...)
@@ -237,7 +240,7 @@ static void append_le(Buf *b, uint64_t v, size_t bytes)
 
 void buf_append_u8(Buf *b, uint8_t v)
 {
-    append_le(b, v, 1);
+    buf_append_char(b, (char)v);
 }
 
 void buf_append_u32le(Buf *b, uint32_t v)

@@ -5,6 +5,8 @@
 #include <math.h>
 #include <yyjson.h>
 
+#define INTEGRAL_MAX 1e15 /* all integers up to it are doubles */
+
 /* Writes `"name":`, with the comma before it when the object has members already. @name is a literal of ours. */
 static void put_name(Buf *out, const char *name)
 {
@@ -66,6 +68,11 @@ static void put_number(Buf *out, double value)
 
     if (!isfinite(value)) {
         buf_append(out, SLICE_LIT("null")); /* JSON has no word for it; not known is the truth about it */
+        return;
+    }
+    if (fabs(value) < INTEGRAL_MAX && (double)(int64_t)value == value && !signbit(value)) { /* most are 0 */
+        buf_append_int64(out, (int64_t)value);
+        buf_append(out, SLICE_LIT(".0"));
         return;
     }
     (void)yyjson_alc_pool_init(&pool, memory, sizeof memory); /* fails for less than 64 bytes only */
