@@ -9,9 +9,19 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+/* A threshold is a number with its unit, -1 for none; what a library that is not there has been told may be anything.
+ */
+#define LOGS_STATEMENTS                                                                                                \
+    "current_setting('log_statement') = 'all'"                                                                         \
+    " or coalesce(current_setting('log_transaction_sample_rate', true), '0') <> '0'"                                   \
+    " or coalesce(current_setting('pgaudit.log_parameter', true), '') = 'on'"                                          \
+    " or exists (select from unnest(array['log_min_duration_statement', 'log_min_duration_sample',"                    \
+    " 'auto_explain.log_min_duration']) as s(name) where case when current_setting(name, true) ~ '^[0-9]+(us|ms|s)?$'" \
+    " then current_setting(name, true)::interval < '100ms' end)"
+
 static const char PULSE_SQL[] =
     "select pg_is_in_recovery(), (extract(epoch from pg_postmaster_start_time()) * 1000000)::int8,"
-    " (select stats_reset from pg_stat_archiver)::text";
+    " (select stats_reset from pg_stat_archiver)::text, " LOGS_STATEMENTS;
 
 static const char DATABASE_SQL[] = "select stats_reset::text from pg_stat_database where datname = current_database()";
 
@@ -30,6 +40,7 @@ static int on_pulse(void *arg, const PGresult *result, int row)
     if (slice_to_int64(slice_cstr(PQgetvalue(result, row, 1)), &start))
         pulse->postmaster_start = start;
     (void)snprintf(pulse->statistics_reset, sizeof(pulse->statistics_reset), "%s", PQgetvalue(result, row, 2));
+    pulse->logs_statements = PQgetvalue(result, row, 3)[0] == 't';
     return 0;
 }
 

@@ -10,6 +10,7 @@
 /* The state of a connected server that may change between any two ticks. */
 typedef struct Pulse {
     bool in_recovery;
+    bool logs_statements;      /* those that are as quick as ours, too, with their parameters */
     Usec postmaster_start;     /* wall */
     char statistics_reset[64]; /* when the server's statistics began: text, "" when it cannot be read */
 } Pulse;

@@ -187,7 +187,8 @@ void session_deliver_nothing(Session *s, const Run *run)
 }
 
 /* What the family's statement is told: the ids of the texts, or in which states rows are known. NULL: it asks nothing.
- * A keyframe has all rows. */
+ * A keyframe has all rows, and thousands of numbers must not fill the log of a server that writes down each statement.
+ */
 static const char *parameter_of(Session *s, Run *run, const char *ids, Arena *arena)
 {
     const ResolvedFamily *family = &run->state->resolved;
@@ -196,7 +197,8 @@ static const char *parameter_of(Session *s, Run *run, const char *ids, Arena *ar
     rows_begin(&s->rows, family->columns, family->column_count, family->label_count);
     const Reading empty = describe_reading(s, run);
     _cleanup_buf_ Buf known = BUF_INIT;
-    run->changes = !run->keyframe && s->options.known_states && s->options.known_states(s->options.arg, &empty, &known);
+    run->changes = !run->keyframe && !s->pulse.logs_statements && s->options.known_states &&
+                   s->options.known_states(s->options.arg, &empty, &known);
     return run->changes ? arena_dup(arena, buf_slice(&known)).ptr : "{}";
 }
 

@@ -12,12 +12,14 @@ BUSY, IDLE, SHARED, RESET = (f"select {', '.join(['1'] * n)}" for n in (31, 32, 
 OTHERS = 200
 
 
-@pytest.fixture(scope="module", params=[12, 14, 18])
+@pytest.fixture(scope="module", params=[12, 18])
 def server(request):
     with PgServer(request.param, settings=MONITORED_SETTINGS) as one:
         monitoring_setup(one)
         one.execute("create role other login")
         one.execute("create database app")
+        for n in range(OTHERS):  # there, and never run again
+            one.execute(f"select {', '.join(['1'] * (50 + n))}", dbname="app")
         yield one
 
 
@@ -55,10 +57,54 @@ def rows_read(collector):
     return [row["rows"] for row in find(collector.frames("collector_family"), family=FAMILY) if row["rows"] is not None]
 
 
+LOGGED = [("log_min_duration_statement", "99ms", True), ("log_statement", "all", True),
+          ("log_transaction_sample_rate", "0.000001", True), ("log_min_duration_statement", "100ms", False),
+          ("log_statement", "mod", False)]
+OF_LIBRARIES = [("auto_explain.log_min_duration", "0ms", True), ("pgaudit.log_parameter", "on", True),
+                ("auto_explain.log_min_duration", "soon", False)]  # without the library nobody refuses that
+
+
+def last_is_whole(collector, count=1):
+    """Whether all statements were read; None while fewer than @count readings are there."""
+    rows = rows_read(collector)
+    return rows[-1] >= OTHERS if len(rows) >= count else None
+
+
+@pytest.mark.parametrize("server", [18], indirect=True)
+def test_where_each_statement_is_logged_it_is_not_told_what_is_known(server, tmp_path):
+    collector = LoneCollector(tmp_path, {"main": server.dsn(user="monitor")}).start()
+    try:
+        for setting, value, is_whole in LOGGED:
+            eventually(lambda: last_is_whole(collector, 2) is False, 30, "all is read each time")
+            server.execute(f"alter system set {setting} = '{value}'")
+            server.reload()
+            if is_whole:
+                eventually(lambda: last_is_whole(collector), 30, f"{setting} = {value} is not noticed")
+            else:
+                collector.wait_for_batches(3)
+                assert not last_is_whole(collector), f"{setting} = {value} logs nothing of ours"
+            server.execute(f"alter system reset {setting}")
+            server.reload()
+    finally:
+        collector.stop()
+    assert not server.log_errors()
+
+
+@pytest.mark.parametrize("server", [18], indirect=True)
+@pytest.mark.parametrize("setting,value,is_whole", OF_LIBRARIES)
+def test_libraries_that_log_are_looked_at_too(server, tmp_path, setting, value, is_whole):
+    server.execute(f"alter role monitor set {setting} = '{value}'")
+    collector = LoneCollector(tmp_path, {"main": server.dsn(user="monitor")}).start()
+    try:
+        eventually(lambda: last_is_whole(collector, 3) is is_whole, 30, f"{setting} = {value}")
+    finally:
+        collector.stop()
+        server.execute(f"alter role monitor reset {setting}")
+    assert not server.log_errors()
+
+
 def test_each_call_is_counted_once_though_only_what_ran_is_read(server, tmp_path):
     collector, calls = LoneCollector(tmp_path, {"main": server.dsn(user="monitor")}), Calls(server)
-    for n in range(OTHERS):  # there, and never run again
-        server.execute(f"select {', '.join(['1'] * (50 + n))}", dbname="app")
     collector.start()
     try:
         collector.wait_for_batches(3)

@@ -471,6 +471,11 @@ static void columns_are_matched_by_name(void **state)
     static const FamilyColumn *const MOVED[] = {&NAME, &TIME, &SIZE, &CALLS}; /* the same bits in other places */
     reading.columns = MOVED;
     check_known(d, &reading, "");
+    reading.columns = AFTER;
+    reading.column_count = 3; /* the last one is not there any more */
+    check_known(d, &reading, "");
+    reading.column_count = 4;
+    reading.columns = MOVED;
     reading.row_count = parse_rows("a 2.5 12 15", MOVED, 4, cells);
     delta_apply(d, arena, &reading, &frame);
     buf_clear(&got);

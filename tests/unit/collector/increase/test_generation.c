@@ -43,6 +43,34 @@ static void numbers_and_strings_that_are_damaged(void **state)
     assert_false(generation_get_string(&huge, &text));
 }
 
+/* All of a row is written, also what it does not have: its memory is what another one's was. */
+static void a_row_is_written_whole(void **state)
+{
+    (void)state;
+    static const FamilyColumn LABEL = {.name = "l", .kind = COLUMN_LABEL, .type = COLUMN_TEXT};
+    static const FamilyColumn COUNT = {.name = "n", .kind = COLUMN_COUNTER, .type = COLUMN_INT8};
+    static const FamilyColumn *const COLUMNS[] = {&LABEL, &COUNT};
+    Cell cells[] = {{.type = CELL_TEXT, .text = SLICE_LIT("a")}, {.type = CELL_NULL}};
+    const Reading reading = {.family = "f",
+                             .epoch = "e",
+                             .columns = COLUMNS,
+                             .column_count = 2,
+                             .label_count = 1,
+                             .cells = cells,
+                             .row_count = 1};
+    _cleanup_(arena_freep) Arena *arena = arena_new(0);
+    _cleanup_(generation_freep) Generation *g = generation_new(&reading, NULL, arena);
+    assert_true(g->row_epochs[0] == 0 && g->bits[0] == 0 && g->types[0] == VALUE_NULL && g->places[0] == 0);
+    assert_null(g->states);
+
+    _cleanup_buf_ Buf bytes = BUF_INIT;
+    generation_save(g, &bytes);
+    Slice rest = buf_slice(&bytes);
+    _cleanup_(generation_freep) Generation *loaded = NULL;
+    assert_int_equal(generation_load(&loaded, &rest, NULL), 0);
+    assert_true(loaded->row_epochs[0] == 0 && loaded->bits[0] == 0 && loaded->places[0] == 0);
+}
+
 static void append_head(Buf *bytes, uint64_t columns, uint64_t rows)
 {
     generation_put_string(bytes, SLICE_LIT("epoch"));
@@ -118,6 +146,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(numbers_and_strings_read_back),
         cmocka_unit_test(numbers_and_strings_that_are_damaged),
+        cmocka_unit_test(a_row_is_written_whole),
         cmocka_unit_test(counts_that_the_bytes_do_not_cover_are_refused),
         cmocka_unit_test(rows_out_of_order_or_of_unknown_type_are_refused),
     };

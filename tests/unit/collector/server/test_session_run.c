@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* When a family that failed is asked again: time is passed in. On real servers: tests/system/test_hard_server.py. */
-#include "collector/server/session_private.h"
+/* When a family that failed is asked again: time is passed in. On real servers: tests/system/test_hard_server.py. What
+ * a statement is told: tests/system/test_known_rows.py, too. */
+#include "collector/server/session_run.c"
 
 #include "tests/support/kept_log.h"
 #include "tests/support/unit.h"
@@ -88,6 +89,53 @@ static void an_unknown_object_has_the_server_looked_at_soon(void **state)
     assert_true(session.probe_at == 10 * MINUTE);
 }
 
+/* Whether @arg is there, so is something known of the family, in its present epoch. */
+static bool known_states(void *arg, const Reading *empty, Buf *out)
+{
+    assert_string_equal(empty->family, "f");
+    assert_string_equal(empty->epoch, "now");
+    assert_int_equal(empty->row_count, 0);
+    assert_int_equal(empty->label_count, 1);
+    if (arg)
+        buf_append_cstr(out, "{7}");
+    return arg != NULL;
+}
+
+/* As "WHAT, whole" or "WHAT, changes". */
+static void check_parameter(const char *expect)
+{
+    _cleanup_(arena_freep) Arena *arena = arena_new(0);
+    const char *parameter = parameter_of(&session, &run, "{ids}", arena);
+    assert_string_equal(arena_printf(arena, "%s, %s", parameter, run.changes ? "changes" : "whole"), expect);
+}
+
+static void only_changes_are_asked_for_where_rows_are_known_and_no_log_tells_it(void **state)
+{
+    (void)state;
+    static const FamilyColumn LABEL = {.name = "l", .kind = COLUMN_LABEL}, VALUE = {.name = "v"};
+    static const FamilyColumn *const COLUMNS[] = {&LABEL, &VALUE};
+    session.options.settings = &(Settings){.roll_up_partitions = true};
+    rows_init(&session.rows);
+    buf_append_cstr(&session.epoch, "now");
+    family.resolved = (ResolvedFamily){.family = &FAMILY, .columns = COLUMNS, .column_count = 2, .label_count = 1};
+    check_parameter("{ids}, whole"); /* it has no states */
+    family.resolved.has_state = true;
+    check_parameter("{}, whole"); /* nobody to ask */
+    session.options.known_states = known_states;
+    check_parameter("{}, whole");
+    session.options.arg = &session;
+    check_parameter("{7}, changes");
+    assert_true(describe_reading(&session, &run).rest_is_same);
+    run.keyframe = true;
+    check_parameter("{}, whole");
+    assert_false(describe_reading(&session, &run).rest_is_same);
+    run.keyframe = false;
+    session.pulse.logs_statements = true;
+    check_parameter("{}, whole");
+    rows_done(&session.rows);
+    buf_done(&session.epoch);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
@@ -97,6 +145,7 @@ int main(void)
         TEST(a_slow_family_pauses_for_its_interval_at_least),
         TEST(what_is_refused_is_asked_again_tomorrow),
         TEST(an_unknown_object_has_the_server_looked_at_soon),
+        TEST(only_changes_are_asked_for_where_rows_are_known_and_no_log_tells_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

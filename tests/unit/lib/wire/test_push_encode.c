@@ -47,7 +47,11 @@ static void test_frame_with_every_kind_of_cell(void **state UNUSED)
                     {.type = CELL_NULL},
                     {.type = CELL_FLOAT, .number = 0.1},
                     {.type = CELL_FLOAT, .number = (double)NAN},
-                    {.type = CELL_FLOAT, .number = 1e300}};
+                    {.type = CELL_FLOAT, .number = 1e300},
+                    {.type = CELL_FLOAT, .number = 0},
+                    {.type = CELL_FLOAT, .number = -0.0},
+                    {.type = CELL_FLOAT, .number = -7},
+                    {.type = CELL_FLOAT, .number = 999999999999999}};
     PushFrame frame = {.family = SLICE_LIT("pg_stat_database"),
                        .server = SLICE_LIT("main"),
                        .database = SLICE_LIT("app"),
@@ -58,7 +62,7 @@ static void test_frame_with_every_kind_of_cell(void **state UNUSED)
                        .columns = columns,
                        .column_count = 2,
                        .cells = cells,
-                       .row_count = 3};
+                       .row_count = 5};
     PushBatch batch = {.collector_id = SLICE_LIT("c1"),
                        .spool = SLICE_LIT("s1"),
                        .sequence = 4711,
@@ -72,7 +76,8 @@ static void test_frame_with_every_kind_of_cell(void **state UNUSED)
                            "\"servers\":[],\"frames\":[{\"family\":\"pg_stat_database\",\"server\":\"main\","
                            "\"database\":\"app\",\"time\":\"2000-01-01T00:00:00.000001Z\",\"interval_ms\":60000,"
                            "\"keyframe\":true,\"gap\":true,\"columns\":[\"datname\",\"xact_commit\"],"
-                           "\"rows\":[[\"app\",-9223372036854775808],[null,0.1],[null,1e300]]}],\"metrics\":[]}");
+                           "\"rows\":[[\"app\",-9223372036854775808],[null,0.1],[null,1e300],"
+                           "[0.0,-0.0],[-7.0,999999999999999.0]]}],\"metrics\":[]}");
 }
 
 static void test_metric_with_labels(void **state UNUSED)
