@@ -411,6 +411,8 @@ def test_beside_a_backend_both_get_the_same(backend, watched):
     server, _ = watched
     port = free_port()
     extra = f'[prometheus]\nlisten = "127.0.0.1:{port}"\n'
+    server.execute("select pg_sleep(0.2), 'once'")
+    once = server.value("select queryid::text from pg_stat_statements where query like 'select pg_sleep($1), $2'")
     collector = Collector(backend, {"main": server.dsn(user="monitor")}, name="both", extra=extra)
     with collector:
         def ours():
@@ -418,8 +420,9 @@ def test_beside_a_backend_both_get_the_same(backend, watched):
                 return parse(requests.get(f"http://127.0.0.1:{port}/metrics", timeout=60).text)
             except requests.ConnectionError:
                 return {}
-        eventually(lambda: ours().get(("pganalytics_sender_batches_total", ()), 0) >= 3, 30, "nothing is sent")
+        eventually(lambda: ours().get(("pganalytics_sender_batches_total", ()), 0) >= 4, 30, "nothing is sent")
         samples = ours()
+        assert value(samples, "pg_stat_statements_calls_total", queryid=once) == 1, "not run since, but there"
         assert value(samples, "pganalytics_batches_total", server="main") >= 3
         assert value(samples, "pganalytics_spool_dropped_batches_total", server="main") == 0
         assert value(samples, "pganalytics_family_runs_total", family="pg_stat_database") >= 1
