@@ -157,6 +157,11 @@ void buf_append_int64(Buf *b, int64_t value)
     buf_append(b, slice_from(text + at, sizeof(text) - at));
 }
 
+bool buf_prints_as_integer(double value)
+{
+    return fabs(value) < 1e15 && (double)(int64_t)value == value && (value != 0 || !signbit(value));
+}
+
 /*
  * A normal double that has a decimal form of up to DBL_DIG digits prints as that form with %.15g (trailing zeros are
  * dropped), so 15, 16, 17 find the shortest. Subnormal numbers have fewer digits than that and are tried from one.
@@ -171,7 +176,7 @@ void buf_append_double(Buf *b, double value)
         buf_append_cstr(b, value < 0 ? "-Infinity" : "Infinity");
         return;
     }
-    if (fabs(value) < 1e15 && (double)(int64_t)value == value && !signbit(value)) {
+    if (buf_prints_as_integer(value)) {
         buf_append_int64(b, (int64_t)value); /* most of what counters and gauges hold */
         return;
     }

@@ -44,6 +44,8 @@ void buf_append_char(Buf *b, char c);
 void buf_printf(Buf *b, const char *format, ...) PRINTF_LIKE(2, 3);
 void buf_vprintf(Buf *b, const char *format, va_list args) PRINTF_LIKE(2, 0);
 void buf_append_int64(Buf *b, int64_t value);
+/* An integer below 1e15, and not minus zero: buf_append_int64() prints all of it. */
+bool buf_prints_as_integer(double value);
 /* Shortest text that reads back to the same double (%.17g at worst); NaN and infinities as PostgreSQL writes them. */
 void buf_append_double(Buf *b, double value);
 /* A JSON string with its quotes; bytes that are not UTF-8 become U+FFFD. */

@@ -5,8 +5,6 @@
 #include <math.h>
 #include <yyjson.h>
 
-#define INTEGRAL_MAX 1e15 /* all integers up to it are doubles */
-
 /* Writes `"name":`, with the comma before it when the object has members already. @name is a literal of ours. */
 static void put_name(Buf *out, const char *name)
 {
@@ -70,7 +68,7 @@ static void put_number(Buf *out, double value)
         buf_append(out, SLICE_LIT("null")); /* JSON has no word for it; not known is the truth about it */
         return;
     }
-    if (fabs(value) < INTEGRAL_MAX && (double)(int64_t)value == value && !signbit(value)) { /* most are 0 */
+    if (buf_prints_as_integer(value)) { /* most are 0 */
         buf_append_int64(out, (int64_t)value);
         buf_append(out, SLICE_LIT(".0"));
         return;
