@@ -8,8 +8,7 @@
  *
  * where SOURCE is the first of the family's relations that the server has, or the hand-written query for its version.
  * Only what the facts say is there is named, so that the statement never fails for a missing column. With a state all
- * of it is joined with the states that are known, and what stands on both sides is left out: whose columns are computed
- * is what remains. Pure, any thread.
+ * of it is joined with the states that are known, and what stands on both sides is left out. Pure, any thread.
  */
 #include "lib/catalog/resolve.h"
 
@@ -405,7 +404,8 @@ static void append_settings(const Resolver *r, Buf *out)
     }
 }
 
-/* A number that is another one whenever anything in the row is, and for each row. NULL where the row has no id. */
+/* A number that is another one whenever anything in the row is, and for each row. NULL where the row has no id. What
+ * was hashed before goes in as the seed, which has 64 bits: of the value that is hashed the server uses 32. */
 static void append_state(const Resolver *r, Buf *out, ResolvedFamily *ret)
 {
     const Family *f = r->family;
@@ -413,9 +413,9 @@ static void append_state(const Resolver *r, Buf *out, ResolvedFamily *ret)
         return;
     _cleanup_buf_ Buf hash = BUF_INIT, part = BUF_INIT;
     append_settings(r, &part);
-    buf_append_cstr(&hash, "hashint8extended((");
+    buf_printf(&hash, "hashint8extended((select hashtextextended(%s, 0)), (", part.len ? buf_cstr(&part) : "''");
     append_sql(r, &hash, f->row_id);
-    buf_printf(&hash, ")::int8, (select hashtextextended(%s, 0)))", part.len ? buf_cstr(&part) : "''");
+    buf_append_cstr(&hash, ")::int8)");
     for (const char *const *name = f->row_state; *name; name++) {
         const FamilyColumn *c = family_find_column(f, slice_cstr(*name));
         buf_clear(&part);

@@ -294,9 +294,9 @@ static void rows_in_a_known_state_are_left_out(void **state)
         "       case when (select current_setting('two', true) = 'on') then (b / 2)::float8 end as \"g\",\n"
         "       (\"since\")::text as \"epoch\",\n"
         "       hashfloat8extended(coalesce((b / 2)::float8, 0), hashint8extended(coalesce((\"a\")::int8, 0), "
-        "hashtextextended(coalesce((\"l\")::text, ''), hashint8extended((id(l))::int8, "
+        "hashtextextended(coalesce((\"l\")::text, ''), hashint8extended("
         "(select hashtextextended(concat(current_setting('one', true)) || ' ' || concat(current_setting('two', true)), "
-        "0)))))) as \"state\"\n"
+        "0)), (id(l))::int8)))) as \"state\"\n"
         "  from v\n) as read\n"
         "  full join unnest($1::int8[]) as known(state) on read.state = known.state\n"
         " where read.state is null or known.state is null");
