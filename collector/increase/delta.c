@@ -236,7 +236,7 @@ static bool compare_row(Comparison *c, Arena *arena, const Pair *pair, size_t so
     Cell *values = cells + c->reading->label_count;
     RowStart start = ROW_START_UNKNOWN;
     bool changed = c->reading->keyframe || row_before < 0;
-    if (c->before && row_before < 0 && !c->reading->partial)
+    if (c->before && row_before < 0 && !c->reading->partial && !c->before->partial)
         start = ROW_START_ZERO;
     if (row_before >= 0) {
         start = ROW_START_KNOWN;

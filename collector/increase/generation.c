@@ -303,14 +303,29 @@ static void append_epoch(const Reading *reading, Buf *out)
     }
 }
 
-bool generation_matches(const Generation *g, const Reading *reading)
+static bool has_columns(const Generation *g, const char *const *names, size_t count)
 {
-    if (g->column_count != reading->column_count - reading->label_count)
-        return false;
-    for (size_t i = 0; i < g->column_count; i++) {
-        if (strcmp(g->columns[i], reading->columns[reading->label_count + i]->name) != 0)
+    for (size_t i = 0; i < count && count == g->column_count; i++) {
+        if (strcmp(g->columns[i], names[i]) != 0)
             return false;
     }
+    return count == g->column_count;
+}
+
+bool generation_can_follow(const Generation *g, const Generation *before)
+{
+    return has_columns(g, before->columns, before->column_count);
+}
+
+bool generation_matches(const Generation *g, const Reading *reading)
+{
+    const char *names[FAMILY_COLUMNS_MAX + 1];
+    const size_t count = reading->column_count - reading->label_count;
+    assert(count <= ARRAY_LENGTH(names));
+    for (size_t i = 0; i < count; i++)
+        names[i] = reading->columns[reading->label_count + i]->name;
+    if (!has_columns(g, names, count))
+        return false;
     _cleanup_buf_ Buf epoch = BUF_INIT;
     append_epoch(reading, &epoch);
     return slice_eq_cstr(buf_slice(&epoch), g->epoch);
@@ -326,10 +341,12 @@ static Generation *make_empty(const Reading *reading, size_t kept_count)
         names[i] = slice_cstr(reading->columns[reading->label_count + i]->name);
     _cleanup_buf_ Buf epoch = BUF_INIT;
     append_epoch(reading, &epoch);
-    const Size size = {
-        .columns = value_count, .rows = reading->row_count + kept_count, .states = reading->states || kept_count > 0};
+    const Size size = {.columns = value_count,
+                       .rows = reading->row_count + kept_count,
+                       .states = !reading->partial && (reading->states || kept_count > 0)};
     Generation *g = allocate_named(buf_slice(&epoch), names, &size);
     g->row_count = 0;
+    g->partial = reading->partial;
     g->wall = reading->wall;
     g->monotonic = reading->monotonic;
     return g;
@@ -381,7 +398,8 @@ static void keep_row(Generation *g, const Generation *before, size_t row_before)
     buf_append(&g->keys, generation_key(before, row_before));
     g->key_ends[at] = (uint32_t)g->keys.len;
     g->places[at] = GENERATION_KEPT;
-    g->states[at] = before->states[row_before];
+    if (g->states)
+        g->states[at] = before->states[row_before];
     copy_values(g, at, before, row_before);
 }
 
@@ -607,17 +625,6 @@ static RunKind take_run(const Generation *now, size_t *row, const Generation *be
     } while ((*row < now->row_count || *row_before < before->row_count) &&
              kind_of(now, *row, before, *row_before) == kind);
     return kind;
-}
-
-bool generation_can_follow(const Generation *g, const Generation *before)
-{
-    if (g->column_count != before->column_count)
-        return false;
-    for (size_t i = 0; i < g->column_count; i++) {
-        if (strcmp(g->columns[i], before->columns[i]) != 0)
-            return false;
-    }
-    return true;
 }
 
 void generation_save_changes(const Generation *g, const Generation *before, Buf *out)

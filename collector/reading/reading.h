@@ -28,7 +28,7 @@ typedef struct Reading {
     const char *top_by;  /* a counter, NULL or "": the first one */
     size_t row_count;
     const uint64_t *states; /* one a row: a number for what it is and is like now, 0: not known; NULL: rows have none */
-    /* Only what changed was read: rows of the baseline whose state is none of .gone are what they were. */
+    /* Only what changed was read: rows of the baseline that have a state which is none of .gone are what they were. */
     bool rest_is_same;
     const uint64_t *gone; /* in no order; also those of rows that are here with another state now */
     size_t gone_count;
