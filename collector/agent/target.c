@@ -76,7 +76,7 @@ static size_t take_reading(void *arg, const Reading *reading)
 static bool known_states(void *arg, const Reading *empty, Buf *out)
 {
     const Target *t = arg;
-    return !t->snapshots && !texts_take_missed(t->texts) && delta_known_states(t->delta, empty, out);
+    return !t->snapshots && !texts_are_missed(t->texts) && delta_known_states(t->delta, empty, out);
 }
 
 /* --- The tick ----------------------------------------------------------------------------------------------------- */

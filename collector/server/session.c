@@ -254,7 +254,7 @@ static int read_instance(Session *s, Usec now, Usec wall, Err *reterr)
             continue;
         }
         schedule_report_cost(&s->server_schedule, state->entry, state->cost - cost_before[i]);
-        if (runs[i].keyframe)
+        if (runs[i].keyframe && !state->last_error)
             state->last_keyframe = now;
     }
     return r;

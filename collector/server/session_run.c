@@ -95,6 +95,8 @@ static void see_ids(Session *s, const Run *run)
     }
     if (!asking || run->state->family->mode == FAMILY_MODE_TEXTS || asking->label_count == 0)
         return;
+    if (run->state->resolved.has_state && !run->changes)
+        texts_begin_all(s->options.texts);
     for (size_t label = 0; label < s->rows.label_count; label++) {
         if (strcmp(s->rows.columns[label]->name, asking->columns[0].name) != 0)
             continue;
@@ -174,7 +176,8 @@ static void on_run_end(void *arg, const FamilyRunEnd *end)
         epoch_format(&s->epoch, s->system_identifier, &s->pulse, buf_cstr(&run->reset->text));
     session_note_success(s, run);
     if (run->state->family->mode != FAMILY_MODE_TEXTS)
-        small_results_note(s->small_results, run->state->family->name, run->database, run->changes, s->rows.cells.len);
+        small_results_note(s->small_results, run->state->family->name, run->database, run->changes,
+                           s->rows.cells.len + s->rows.gone.len * s->rows.column_count);
     see_ids(s, run);
     session_deliver(s, run);
 }
@@ -209,9 +212,10 @@ int session_run_families(Session *s, PgConn *conn, const PgStep *first, Run *run
     _cleanup_(arena_freep) Arena *arena = arena_new(0);
     for (size_t i = 0; i < count; i++) {
         runs[i].session = s;
+        const char *parameter = parameter_of(s, &runs[i], ids, arena); /* says what is asked for, too */
         asked[i] = (FamilyRun){
             .family = &runs[i].state->resolved,
-            .parameter = parameter_of(s, &runs[i], ids, arena),
+            .parameter = parameter,
             .is_small =
                 small_results_expect(s->small_results, runs[i].state->family->name, runs[i].database, runs[i].changes),
             .backslash_escapes = s->settled.backslash_escapes,

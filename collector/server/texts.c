@@ -98,11 +98,14 @@ void texts_see(Texts *t, Slice id)
         t->missed = true;
 }
 
-bool texts_take_missed(Texts *t)
+bool texts_are_missed(const Texts *t)
 {
-    const bool missed = t->missed;
+    return t->missed;
+}
+
+void texts_begin_all(Texts *t)
+{
     t->missed = false;
-    return missed;
 }
 
 size_t texts_wanted(const Texts *t)

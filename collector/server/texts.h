@@ -39,8 +39,9 @@ bool texts_are_staged(const Texts *t);
 void texts_commit(Texts *t);   /* the batch is kept: what was taken is known */
 void texts_rollback(Texts *t); /* it is not: ask again */
 void texts_forget(Texts *t);   /* what was sent may be lost: ask for all that stands in a reading */
-/* Ids were forgotten, or were more than can wait: a reading of all rows should come. Says so once. */
-bool texts_take_missed(Texts *t);
+/* Ids were forgotten, or were more than can wait: a reading of all rows should come. */
+bool texts_are_missed(const Texts *t);
+void texts_begin_all(Texts *t); /* here it comes */
 
 void texts_save(const Texts *t, Buf *out);
 /* Damaged bytes: ERR_CORRUPT and nothing known; harmless. */
