@@ -61,7 +61,9 @@ LOGGED = [("log_min_duration_statement", "99ms", True), ("log_statement", "all",
           ("log_transaction_sample_rate", "0.000001", True), ("log_min_duration_statement", "100ms", False),
           ("log_statement", "mod", False)]
 OF_LIBRARIES = [("auto_explain.log_min_duration", "0ms", True), ("pgaudit.log_parameter", "on", True),
-                ("auto_explain.log_min_duration", "soon", False)]  # without the library nobody refuses that
+                # Without the library nobody refuses these.
+                ("auto_explain.log_min_duration", "soon", False),
+                ("auto_explain.log_min_duration", "99999999999999999999999", False)]
 
 
 def last_is_whole(collector, count=1):
