@@ -14,11 +14,11 @@
 #define LOGS_STATEMENTS                                                                                                \
     "current_setting('log_statement') = 'all'"                                                                         \
     " or coalesce(current_setting('log_transaction_sample_rate', true), '0') <> '0'"                                   \
+    " or coalesce(current_setting('log_parameter_max_length_on_error', true), '0') <> '0'"                             \
     " or coalesce(current_setting('pgaudit.log_parameter', true), '') = 'on'"                                          \
     " or exists (select from unnest(array['log_min_duration_statement', 'log_min_duration_sample',"                    \
-    " 'auto_explain.log_min_duration']) as s(name) where case when current_setting(name, true) ~ "                     \
-    "'^[0-9]{1,9}(us|ms|s)?$'"                                                                                         \
-    " then current_setting(name, true)::interval < '100ms' end)"
+    " 'auto_explain.log_min_duration']) as s(name) where case when current_setting(name, true)"                        \
+    " ~ '^[0-9]{1,9}(us|ms|s)?$' then current_setting(name, true)::interval < '100ms' end)"
 
 static const char PULSE_SQL[] =
     "select pg_is_in_recovery(), (extract(epoch from pg_postmaster_start_time()) * 1000000)::int8,"

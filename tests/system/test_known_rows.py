@@ -58,7 +58,8 @@ def rows_read(collector):
 
 
 LOGGED = [("log_min_duration_statement", "99ms", True), ("log_statement", "all", True),
-          ("log_transaction_sample_rate", "0.000001", True), ("log_min_duration_statement", "100ms", False),
+          ("log_transaction_sample_rate", "0.000001", True), ("log_parameter_max_length_on_error", "-1", True),
+          ("log_min_duration_statement", "100ms", False),
           ("log_statement", "mod", False)]
 OF_LIBRARIES = [("auto_explain.log_min_duration", "0ms", True), ("pgaudit.log_parameter", "on", True),
                 # Without the library nobody refuses these.

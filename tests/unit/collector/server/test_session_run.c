@@ -136,6 +136,32 @@ static void only_changes_are_asked_for_where_rows_are_known_and_no_log_tells_it(
     buf_done(&session.epoch);
 }
 
+static void a_reading_of_all_rows_shows_the_ids_that_were_missed(void **state)
+{
+    (void)state;
+    static const FamilyColumn LABEL = {.name = "id", .kind = COLUMN_LABEL}, VALUE = {.name = "v"};
+    static const FamilyColumn *const COLUMNS[] = {&LABEL, &VALUE};
+    static const Family TEXTS = {.name = "t", .mode = FAMILY_MODE_TEXTS, .columns = &LABEL, .label_count = 1};
+    FamilyState texts = {.family = &TEXTS};
+    session.families = &texts;
+    session.family_count = 1;
+    session.options.texts = texts_new();
+    run.state = &(FamilyState){.family = &(Family){.name = "f", .label_count = 1}, .resolved = {.has_state = true}};
+    rows_init(&session.rows);
+    rows_begin(&session.rows, COLUMNS, 2, 1);
+    rows_add(&session.rows)[0] = (Cell){.type = CELL_TEXT, .text = SLICE_LIT("7")};
+    texts_forget(session.options.texts);
+    run.changes = true;
+    see_ids(&session, &run);
+    assert_int_equal(texts_wanted(session.options.texts), 1);
+    assert_true(texts_are_missed(session.options.texts));
+    run.changes = false;
+    see_ids(&session, &run);
+    assert_false(texts_are_missed(session.options.texts));
+    texts_free(session.options.texts);
+    rows_done(&session.rows);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
@@ -146,6 +172,7 @@ int main(void)
         TEST(what_is_refused_is_asked_again_tomorrow),
         TEST(an_unknown_object_has_the_server_looked_at_soon),
         TEST(only_changes_are_asked_for_where_rows_are_known_and_no_log_tells_it),
+        TEST(a_reading_of_all_rows_shows_the_ids_that_were_missed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
