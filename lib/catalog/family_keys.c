@@ -4,7 +4,7 @@
 
 #include "lib/base/buf.h"
 
-enum { LIST_MAX = 16 };
+enum { LIST_MAX = 32 };
 
 int family_keys_fail(const FamilyParser *p, const TomlValue *value, const char *format, ...)
 {
@@ -52,7 +52,7 @@ static const char *value_fault(const TomlValue *v, int type)
     case KEY_TEXT:
         return v->type == TOML_STRING ? NULL : "a string";
     case KEY_LIST:
-        return value_is_list(v) ? NULL : "a string or a list of 1 to 16 strings";
+        return value_is_list(v) ? NULL : "a string or a list of 1 to 32 strings";
     case KEY_INTEGER:
         return v->type == TOML_INTEGER ? NULL : "an integer";
     case KEY_BOOL:

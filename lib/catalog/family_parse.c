@@ -355,20 +355,17 @@ static int check_row_state(const FamilyParser *p, const TomlTable *root, const F
         return 0;
     if (f->row_id[0] == '\0' || !f->row_state)
         return family_keys_fail(p, v, "row_id and row_state go together");
-    bool fits = f->scope == FAMILY_SCOPE_INSTANCE && f->mode == FAMILY_MODE_ROWS && f->label_count > 0 &&
-                f->limit == 0 && f->keyframe != FAMILY_KEYFRAME_ALWAYS && f->when[0] == '\0' && f->order[0] == '\0' &&
+    bool fits = f->mode == FAMILY_MODE_ROWS && f->label_count > 0 && f->limit == 0 &&
+                f->keyframe != FAMILY_KEYFRAME_ALWAYS && f->when[0] == '\0' && f->order[0] == '\0' &&
                 f->change[0] == '\0';
-    for (size_t i = 0; i < f->column_count; i++)
-        fits &= f->columns[i].roll_up == NULL;
     if (!fits)
         return family_keys_fail(p, v,
-                                "row_id is for instance families with labels, of mode rows, without limit, order, "
-                                "when, change, roll_up, and keyframe \"always\"");
+                                "row_id is for families with labels, of mode rows, without limit, order, when, change, "
+                                "and keyframe \"always\"");
     for (const char *const *name = f->row_state; *name; name++) {
-        const FamilyColumn *c = family_find_column(f, slice_cstr(*name));
-        if (!c || c->cast[0])
-            return family_keys_fail(p, toml_table_get(root, "row_state"), "row_state: \"%s\" is no column %s", *name,
-                                    c ? "without a cast" : "of the family");
+        if (!family_find_column(f, slice_cstr(*name)))
+            return family_keys_fail(p, toml_table_get(root, "row_state"),
+                                    "row_state: \"%s\" is no column of the family", *name);
     }
     return 0;
 }

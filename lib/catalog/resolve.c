@@ -3,18 +3,20 @@
  * Builds the one statement of a family for one server:
  *
  *   select coalesce((label)::text, '') as "label", ..., (value)::int8 as "value", ... [, (epoch)::text as "epoch"]
- *          [, (roll_up)::text as "rolled_1", ... for each label] [, hash of id and state as "state"]
+ *          [, (roll_up)::text as "rolled_1", ... for each label]
  *   from SOURCE [where ...] [order by ...] [limit n]
  *
  * where SOURCE is the first of the family's relations that the server has, or the hand-written query for its version.
- * Only what the facts say is there is named, so that the statement never fails for a missing column. With a state all
- * of it is joined with the states that are known, and what stands on both sides is left out. Pure, any thread.
+ * Only what the facts say is there is named, so that the statement never fails for a missing column. With a row_id each
+ * row gets a hash of it and of what shows a change, all of it is joined with the hashes that are known, and what stands
+ * on both sides is left out. Pure, any thread.
  */
 #include "lib/catalog/resolve.h"
 
 #include <assert.h>
 
 #include "lib/base/buf.h"
+#include "lib/catalog/row_state.h"
 
 enum { SOURCES_MAX = 8 };
 
@@ -382,14 +384,6 @@ static void append_roll_up(const Resolver *r, Buf *out, ResolvedFamily *ret)
     }
 }
 
-/* A hash of @value, whose type is @type, and of what was hashed before. NULL is a value like others. */
-static void append_hash(Buf *out, ColumnType type, const char *value, const char *before)
-{
-    static const char *const names[_COLUMN_TYPE_MAX] = {"hashint8extended", "hashfloat8extended", "hashtextextended"};
-    buf_printf(out, "%s(coalesce((%s)::%s, %s), %s)", names[type], value, column_type_to_string(type),
-               type == COLUMN_TEXT ? "''" : "0", before);
-}
-
 /* Whether a column can be told at all is part of every row's state. */
 static void append_settings(const Resolver *r, Buf *out)
 {
@@ -404,29 +398,17 @@ static void append_settings(const Resolver *r, Buf *out)
     }
 }
 
-/* A number that is another one whenever anything in the row is, and for each row. NULL where the row has no id. What
- * was hashed before goes in as the seed, which has 64 bits: of the value that is hashed the server uses 32. */
-static void append_state(const Resolver *r, Buf *out, ResolvedFamily *ret)
+/* What tells this row from others, as a column of its own; NULL where the row has no id. */
+static void append_id(const Resolver *r, Buf *out)
 {
-    const Family *f = r->family;
-    if (f->row_id[0] == '\0')
+    if (r->family->row_id[0] == '\0')
         return;
-    _cleanup_buf_ Buf hash = BUF_INIT, part = BUF_INIT;
-    append_settings(r, &part);
-    buf_printf(&hash, "hashint8extended((select hashtextextended(%s, 0)), (", part.len ? buf_cstr(&part) : "''");
-    append_sql(r, &hash, f->row_id);
-    buf_append_cstr(&hash, ")::int8)");
-    for (const char *const *name = f->row_state; *name; name++) {
-        const FamilyColumn *c = family_find_column(f, slice_cstr(*name));
-        buf_clear(&part);
-        if (!append_source(r, &part, c))
-            continue;
-        _cleanup_buf_ Buf before = hash;
-        hash = BUF_INIT;
-        append_hash(&hash, c->type, buf_cstr(&part), buf_cstr(&before));
-    }
-    buf_printf(out, ",\n       %s as \"state\"", buf_cstr(&hash));
-    ret->has_state = true;
+    _cleanup_buf_ Buf settings = BUF_INIT;
+    append_settings(r, &settings);
+    buf_printf(out, ",\n       hashint8extended((select hashtextextended(%s, 0)), (",
+               settings.len ? buf_cstr(&settings) : "''");
+    append_sql(r, out, r->family->row_id);
+    buf_append_cstr(out, ")::int8) as \"id\"");
 }
 
 static int resolve_columns(Resolver *r, Buf *out, ResolvedFamily *ret)
@@ -446,7 +428,7 @@ static int resolve_columns(Resolver *r, Buf *out, ResolvedFamily *ret)
         return absent(r, "%s has none of its columns", server_name(r));
     append_epoch(r, out, ret);
     append_roll_up(r, out, ret);
-    append_state(r, out, ret);
+    append_id(r, out);
     return RESOLVE_OK;
 }
 
@@ -462,18 +444,6 @@ static bool condition_is_known(const Resolver *r, const char *condition)
             return false;
     }
     return true;
-}
-
-/* Of a row and the known state that is its own neither comes back. */
-static void leave_out_known(Buf *sql)
-{
-    _cleanup_buf_ Buf read = *sql;
-    *sql = BUF_INIT;
-    buf_printf(sql,
-               "select read.*, known.state as \"gone\"\n  from (\n%s\n) as read"
-               "\n  full join unnest($1::int8[]) as known(state) on read.state = known.state"
-               "\n where read.state is null or known.state is null",
-               buf_cstr(&read));
 }
 
 static int resolve_statement(Resolver *r, ResolvedFamily *ret)
@@ -504,8 +474,8 @@ static int resolve_statement(Resolver *r, ResolvedFamily *ret)
     }
     if (f->limit > 0)
         buf_printf(&sql, "\n limit %d", f->limit);
-    if (ret->has_state)
-        leave_out_known(&sql);
+    if (f->row_id[0])
+        row_state_leave_out_known(&sql, ret);
     ret->sql = arena_dup(r->arena, buf_slice(&sql)).ptr;
     if (f->when[0] && condition_is_known(r, f->when)) {
         buf_clear(&sql);
