@@ -24,7 +24,8 @@ static const char PULSE_SQL[] =
     "select pg_is_in_recovery(), (extract(epoch from pg_postmaster_start_time()) * 1000000)::int8,"
     " (select stats_reset from pg_stat_archiver)::text, " LOGS_STATEMENTS;
 
-static const char DATABASE_SQL[] = "select stats_reset::text from pg_stat_database where datname = current_database()";
+static const char DATABASE_SQL[] =
+    "select stats_reset::text, " LOGS_STATEMENTS " from pg_stat_database where datname = current_database()";
 
 typedef struct PulseReader {
     Pulse pulse;
@@ -76,28 +77,29 @@ int pulse_read(PgConn *c, const PgStep *with, Pulse *ret, Err *reterr)
     return 0;
 }
 
-static int on_reset(void *arg, const PGresult *result, int row)
+static int on_database(void *arg, const PGresult *result, int row)
 {
-    DatabaseReset *reset = arg;
-    buf_append_cstr(&reset->text, PQgetvalue(result, row, 0));
+    DatabasePulse *pulse = &((DatabasePulseStep *)arg)->pulse;
+    (void)snprintf(pulse->statistics_reset, sizeof(pulse->statistics_reset), "%s", PQgetvalue(result, row, 0));
+    pulse->logs_statements = PQgetvalue(result, row, 1)[0] == 't';
     return 0;
 }
 
-static void on_reset_end(void *arg, const PgStepEnd *end)
+static void on_database_end(void *arg, const PgStepEnd *end)
 {
-    DatabaseReset *reset = arg;
-    reset->result = end->result;
-    reset->err = *end->err;
+    DatabasePulseStep *step = arg;
+    step->result = end->result;
+    step->err = *end->err;
 }
 
-PgStep epoch_database_step(DatabaseReset *ret)
+PgStep epoch_database_step(DatabasePulseStep *ret)
 {
     return (PgStep){
-        .query = {.sql = DATABASE_SQL, .timeout = 5 * USEC_PER_SEC, .prepared_name = "database_reset"},
+        .query = {.sql = DATABASE_SQL, .timeout = 5 * USEC_PER_SEC, .prepared_name = "database_pulse"},
         .one_piece = true,
         .arg = ret,
-        .on_row = on_reset,
-        .on_end = on_reset_end,
+        .on_row = on_database,
+        .on_end = on_database_end,
     };
 }
 

@@ -18,16 +18,21 @@ typedef struct Pulse {
 /* One round trip. @with: another statement that goes with it, or NULL; how it fares is its own on_end's to know. */
 int pulse_read(PgConn *c, const PgStep *with, Pulse *ret, Err *reterr) MUST_CHECK;
 
-/* When the statistics of the connected database were last reset, as text; "" when never or not known. */
-typedef struct DatabaseReset {
-    Buf text;
+/* The same of one database. */
+typedef struct DatabasePulse {
+    bool logs_statements;
+    char statistics_reset[64]; /* "" when never or not known */
+} DatabasePulse;
+
+typedef struct DatabasePulseStep {
+    DatabasePulse pulse;
     int result; /* negative: it could not be read, .err says why */
     Err err;
-} DatabaseReset;
+} DatabasePulseStep;
 
-/* The statement that reads it; *@ret, zeroed by the caller, is filled when the step ends. The caller's to free: its
- * .text. */
-PgStep epoch_database_step(DatabaseReset *ret);
+/* The statement that reads it from the connected database; *@ret, zeroed by the caller, is filled when the step ends.
+ */
+PgStep epoch_database_step(DatabasePulseStep *ret);
 
 /* Replaces @out. @database_reset: "" for instance scope. */
 void epoch_format(Buf *out, uint64_t system_identifier, const Pulse *pulse, const char *database_reset);

@@ -112,6 +112,7 @@ void session_close(Session *s)
     s->roamer = roamer_free(s->roamer);
     s->presence = presence_free(s->presence);
     s->small_results = small_results_free(s->small_results);
+    s->database_pulses = map_free(s->database_pulses);
     s->conn = pg_conn_close(s->conn);
 }
 
@@ -270,7 +271,7 @@ typedef struct DatabaseTurn {
 } DatabaseTurn;
 
 /* Sorts the families of the turn: those to be read come first. Returns their number. */
-static size_t make_runs(const DatabaseTurn *turn, const char *database, const DatabaseReset *reset, Run *runs)
+static size_t make_runs(const DatabaseTurn *turn, const char *database, Run *runs)
 {
     const Session *s = turn->session;
     /* Roaming may take long: each database has its own time. */
@@ -281,7 +282,6 @@ static size_t make_runs(const DatabaseTurn *turn, const char *database, const Da
         bool is_empty = presence_is_empty(s->presence, state->family, database, now);
         runs[is_empty ? --empty : to_read++] = (Run){.state = state,
                                                      .database = database,
-                                                     .reset = reset,
                                                      .now = now,
                                                      .wall = wall,
                                                      .keyframe = session_keyframe_is_due(state, turn->now)};
@@ -289,26 +289,67 @@ static size_t make_runs(const DatabaseTurn *turn, const char *database, const Da
     return to_read;
 }
 
+/* Those of which all rows are wanted come first. Returns their number. */
+static size_t keep_outdated(Run *runs, size_t count)
+{
+    size_t outdated = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (runs[i].outdated)
+            runs[outdated++] = runs[i];
+    }
+    return outdated;
+}
+
+static void keep_pulse(Session *s, const char *database, const DatabasePulse *pulse)
+{
+    DatabasePulse *kept = map_get(s->database_pulses, slice_cstr(database));
+    if (!kept) {
+        kept = mem_alloc(sizeof(*kept));
+        map_put(s->database_pulses, slice_cstr(database), kept);
+    }
+    *kept = *pulse;
+}
+
+/* Families of one database, which are expected to count from where they did at the last visit. Where they do not, what
+ * was asked for is not what is wanted, and all rows are read. */
+static int run_in_database(Session *s, PgConn *conn, const char *database, DatabasePulseStep *pulse, Run *runs,
+                           size_t count, Err *reterr)
+{
+    const PgStep first = epoch_database_step(pulse);
+    int r;
+    do {
+        const DatabasePulse *last = map_get(s->database_pulses, slice_cstr(database));
+        epoch_format(&s->epoch, s->system_identifier, &s->pulse, last ? last->statistics_reset : "");
+        for (size_t i = 0; i < count; i++) {
+            runs[i].pulse = pulse;
+            runs[i].last_pulse = last;
+        }
+        r = session_run_families(s, conn, &first, runs, count, NULL, reterr);
+        if (r >= 0 && pulse->result >= 0)
+            keep_pulse(s, database, &pulse->pulse);
+        count = keep_outdated(runs, count);
+    } while (r >= 0 && count > 0);
+    return r;
+}
+
 /* One database. Negative only when the main connection was lost; another one is the roamer's to replace. */
 static int read_database(void *arg, PgConn *conn, const char *database, Err *reterr)
 {
     DatabaseTurn *turn = arg;
     Session *s = turn->session;
-    DatabaseReset reset = {.text = BUF_INIT};
-    PgStep first = epoch_database_step(&reset);
+    DatabasePulseStep pulse = {.result = 0};
     _cleanup_free_ Run *runs = mem_alloc_array(sizeof(*runs), turn->count + 1);
-    size_t count = make_runs(turn, database, &reset, runs);
-    int r = session_run_families(s, conn, &first, runs, count, NULL, reterr);
-    if (r >= 0 && reset.result < 0) {
-        r = reset.result;
+    const size_t count = make_runs(turn, database, runs);
+    int r = run_in_database(s, conn, database, &pulse, runs, count, reterr);
+    if (r >= 0 && pulse.result < 0) {
+        r = pulse.result;
         if (reterr)
-            *reterr = reset.err;
+            *reterr = pulse.err;
     }
     if (r >= 0)
-        epoch_format(&s->epoch, s->system_identifier, &s->pulse, buf_cstr(&reset.text));
+        epoch_format(&s->epoch, s->system_identifier, &s->pulse, pulse.pulse.statistics_reset);
     for (size_t i = count; r >= 0 && i < turn->count; i++)
         session_deliver_nothing(s, &runs[i]);
-    buf_done(&reset.text);
     return r;
 }
 

@@ -13,6 +13,7 @@
 #include "collector/server/server_connect.h"
 #include "collector/server/session.h"
 #include "collector/server/small_results.h"
+#include "lib/base/map.h"
 
 #define KEYFRAME_DAY    (24 * 3600 * USEC_PER_SEC)
 #define PROBE_INTERVAL  (24 * 3600 * USEC_PER_SEC) /* look at the server anew */
@@ -37,6 +38,7 @@ struct Session {
     Roamer *roamer;
     Presence *presence;          /* of the open session */
     SmallResults *small_results; /* likewise */
+    Map *database_pulses;        /* likewise; database -> DatabasePulse (heap), of its last visit */
     Arena *facts_arena;
     Usec statement_timeout;
     ServerSettled settled;
@@ -67,13 +69,15 @@ int session_probe(Session *s, PgConn *conn, Err *reterr) MUST_CHECK;
 typedef struct Run {
     Session *session;
     FamilyState *state;
-    const char *database;       /* NULL: not of a database */
-    const DatabaseReset *reset; /* of that database: when it could not be read, no row can be compared */
+    const char *database;            /* NULL: not of a database */
+    const DatabasePulseStep *pulse;  /* of that database: when it could not be read, no row can be compared */
+    const DatabasePulse *last_pulse; /* at the last visit; NULL: there was none */
     Usec now;
     Usec wall;
     bool keyframe;
-    bool changes; /* only rows that are not what they were are asked for */
-    bool ended;   /* the server has answered, well or not */
+    bool changes;  /* only rows that are not what they were are asked for */
+    bool outdated; /* the changes that came belong to another epoch than was expected: all rows are wanted */
+    bool ended;    /* the server has answered, well or not */
 } Run;
 
 bool session_keyframe_is_due(const FamilyState *state, Usec now);

@@ -70,6 +70,8 @@ int session_probe(Session *s, PgConn *conn, Err *reterr)
     s->presence = presence_new();
     s->small_results = small_results_free(s->small_results);
     s->small_results = small_results_new();
+    map_free(s->database_pulses);
+    s->database_pulses = map_new(free);
     PgFacts facts = {0};
     int r = pg_facts_read(conn, s->facts_arena, &facts, reterr);
     if (r < 0)

@@ -118,6 +118,15 @@ static const char *epoch_of(Session *s, const Run *run)
     return buf_cstr(&s->own_epoch);
 }
 
+/* What becomes of rows that are added up is not one state. */
+static void forget_rolled_states(Session *s, const Reading *reading)
+{
+    for (size_t i = 0; reading->states && i < reading->row_count * reading->label_count; i++) {
+        if (reading->rolled[i].ptr)
+            s->rows.states.items[i / reading->label_count] = 0;
+    }
+}
+
 /* Of the rows that .rows has. */
 static Reading describe_reading(Session *s, const Run *run)
 {
@@ -136,6 +145,8 @@ static Reading describe_reading(Session *s, const Run *run)
     reading.top_by = run->state->family->top_by;
     if (run->state->family->roll_up == ROLL_UP_PARTITIONS && !s->options.settings->roll_up_partitions)
         reading.rolled = NULL;
+    if (reading.rolled)
+        forget_rolled_states(s, &reading);
     return reading;
 }
 
@@ -153,6 +164,12 @@ static void on_texts_part(void *arg)
     session_deliver(run->session, run);
 }
 
+/* The statistics of the database began where they did at the last visit. */
+static bool is_as_expected(const Run *run)
+{
+    return strcmp(run->last_pulse->statistics_reset, run->pulse->pulse.statistics_reset) == 0;
+}
+
 static void on_run_end(void *arg, const FamilyRunEnd *end)
 {
     Run *run = arg;
@@ -166,14 +183,15 @@ static void on_run_end(void *arg, const FamilyRunEnd *end)
         run->wall += end->begun - run->now;
         run->now = end->begun;
     }
-    bool failed = end->result < 0 || (run->reset && run->reset->result < 0);
+    bool failed = end->result < 0 || (run->pulse && run->pulse->result < 0);
+    run->outdated = !failed && run->changes && run->pulse && !is_as_expected(run);
     presence_note(s->presence, run->state->family, run->database, failed, s->rows.row_count, run->now);
     if (end->result < 0)
         session_note_failure(s, run, end->err);
-    if (failed)
+    if (failed || run->outdated)
         return;
-    if (run->reset)
-        epoch_format(&s->epoch, s->system_identifier, &s->pulse, buf_cstr(&run->reset->text));
+    if (run->pulse)
+        epoch_format(&s->epoch, s->system_identifier, &s->pulse, run->pulse->pulse.statistics_reset);
     session_note_success(s, run);
     if (run->state->family->mode != FAMILY_MODE_TEXTS)
         small_results_note(s->small_results, run->state->family->name, run->database, run->changes,
@@ -189,9 +207,16 @@ void session_deliver_nothing(Session *s, const Run *run)
     session_deliver(s, run);
 }
 
+/* Thousands of numbers must not fill the log of a server that writes down each statement. */
+static bool may_be_told(const Session *s, const Run *run)
+{
+    if (run->pulse && (!run->last_pulse || run->last_pulse->logs_statements))
+        return false;
+    return !run->keyframe && !s->pulse.logs_statements && s->options.known_states;
+}
+
 /* What the family's statement is told: the ids of the texts, or in which states rows are known. NULL: it asks nothing.
- * A keyframe has all rows, and thousands of numbers must not fill the log of a server that writes down each statement.
- */
+ * A keyframe has all rows. */
 static const char *parameter_of(Session *s, Run *run, const char *ids, Arena *arena)
 {
     const ResolvedFamily *family = &run->state->resolved;
@@ -200,8 +225,7 @@ static const char *parameter_of(Session *s, Run *run, const char *ids, Arena *ar
     rows_begin(&s->rows, family->columns, family->column_count, family->label_count);
     const Reading empty = describe_reading(s, run);
     _cleanup_buf_ Buf known = BUF_INIT;
-    run->changes = !run->keyframe && !s->pulse.logs_statements && s->options.known_states &&
-                   s->options.known_states(s->options.arg, &empty, &known);
+    run->changes = may_be_told(s, run) && s->options.known_states(s->options.arg, &empty, &known);
     return run->changes ? arena_dup(arena, buf_slice(&known)).ptr : "{}";
 }
 

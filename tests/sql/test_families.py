@@ -257,6 +257,51 @@ def test_statements_that_were_not_run_are_not_read_again(server, result):
     assert len(rows) < len(states)
 
 
+USES_OF_A_TABLE = [
+    "insert into used select n, repeat(md5(n::text), 200) from generate_series(1, 50) n",
+    "select count(*) from used",
+    "set enable_seqscan = off; select id from used where id = 7",
+    "select sum(length(substr(note, 3, 5))) from used",
+    "update used set note = 'short' where id = 1", "delete from used where id > 40",
+    "analyze used", "vacuum used", "begin; insert into used values (1000); rollback", "truncate used",
+    "select pg_stat_reset_single_table_counters('used'::regclass)",
+]
+
+
+@pytest.mark.parametrize("family", ["pg_stat_user_tables", "pg_stat_user_indexes"])
+def test_whatever_changes_in_a_row_its_state_changes(server, result, family):
+    sql = result["families"][family]["sql"].replace("$1", "%s::text")
+    names = [column["name"] for column in result["families"][family]["columns"]]
+
+    def read():
+        rows = server.execute(sql, "{}", dbname="app", user="monitor")
+        return {row[1:3 + (family == "pg_stat_user_indexes")]: (row[:len(names)], row[-2]) for row in rows}
+
+    def changed(before):
+        """Rows that are not what they were; each has another state, and nothing else has."""
+        now = read()
+        different = {key for key, (row, _) in now.items() if key in before and row != before[key][0]}
+        assert different == {key for key, (_, state) in now.items() if key in before and state != before[key][1]}
+        return different
+
+    server.execute("create table used (id int primary key, note text)", dbname="app")
+    server.execute("alter table used alter note set storage external", dbname="app")
+    server.execute("create table unused (id int primary key)", dbname="app")
+    try:
+        for use in USES_OF_A_TABLE:
+            before = read()
+            for part in use.split("; ") if "vacuum" in use else [use]:
+                server.execute(part, dbname="app")
+            if family == "pg_stat_user_tables" or "id = 7" in use:
+                eventually(lambda b=before: ("public", "used") in {key[:2] for key in changed(b)}, 10, use)
+        before = read()
+        server.execute("alter table unused rename to unused_still", dbname="app")
+        server.execute("alter index unused_pkey rename to unused_key", dbname="app")
+        assert {state for _, state in read().values()} != {state for _, state in before.values()}, "a new name is no news"
+    finally:
+        server.execute("drop table if exists used, unused, unused_still", dbname="app")
+
+
 def test_checkpoints_have_one_name_on_all_versions(server, result):
     server.execute("checkpoint")
     row = eventually(lambda: [r for r in rows_of(probe(server), "pg_stat_checkpointer") if r["num_requested"] >= 1],
@@ -435,7 +480,7 @@ def test_partitions_name_their_root(server):
         def rolled(family, **names):
             f = found[family]
             columns = [c["name"] for c in f["columns"]]
-            return [row[-f["labels"]:] for row in f["rows"]
+            return [row[len(columns):len(columns) + f["labels"]] for row in f["rows"]
                     if all(row[columns.index(n)] == v for n, v in names.items())]
         assert rolled("pg_stat_user_tables", relname="event_1") == [[None, "shop", "event"]]
         assert rolled("pg_stat_user_tables", relname="item") == [[None, None, None]]
