@@ -335,10 +335,11 @@ static int send_query(PgConn *c, const PgQuery *query, Usec deadline, Err *reter
             return give_up(c, r, timeout, reterr);
         char name[PG_STATEMENT_NAME_SIZE];
         pg_conn_statement_name(query, s, name);
-        ok = PQsendQueryPrepared(c->pg, name, (int)query->param_count, query->params, NULL, NULL, query->format);
+        ok = PQsendQueryPrepared(c->pg, name, (int)query->param_count, query->params, query->param_lengths,
+                                 query->param_formats, query->format);
     } else {
-        ok = PQsendQueryParams(c->pg, query->sql, (int)query->param_count, NULL, query->params, NULL, NULL,
-                               query->format);
+        ok = PQsendQueryParams(c->pg, query->sql, (int)query->param_count, NULL, query->params, query->param_lengths,
+                               query->param_formats, query->format);
     }
     if (!ok)
         return pg_conn_fail_lost(c, reterr);

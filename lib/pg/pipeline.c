@@ -49,10 +49,11 @@ static bool queue_step(const Pipeline *p, size_t index)
         if (p->prepares[index] && PQsendPrepare(c->pg, name, query->sql, 0, NULL) == 0)
             return false;
         s->prepared = true; /* for a second use in the same pipeline; a failure takes it back */
-        sent = PQsendQueryPrepared(c->pg, name, (int)query->param_count, query->params, NULL, NULL, (int)query->format);
+        sent = PQsendQueryPrepared(c->pg, name, (int)query->param_count, query->params, query->param_lengths,
+                                   query->param_formats, (int)query->format);
     } else {
-        sent = PQsendQueryParams(c->pg, query->sql, (int)query->param_count, NULL, query->params, NULL, NULL,
-                                 (int)query->format);
+        sent = PQsendQueryParams(c->pg, query->sql, (int)query->param_count, NULL, query->params, query->param_lengths,
+                                 query->param_formats, (int)query->format);
     }
     return sent && PQpipelineSync(c->pg);
 }
