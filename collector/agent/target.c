@@ -73,7 +73,7 @@ static size_t take_reading(void *arg, const Reading *reading)
 }
 
 /* Who scrapes sees the last reading, which then has to have all rows; and so it must where ids of texts were missed. */
-static bool known_states(void *arg, const Reading *empty, Buf *out)
+static bool known_states(void *arg, const Reading *empty, RowStateVec *out)
 {
     const Target *t = arg;
     return !t->snapshots && !texts_are_missed(t->texts) && delta_known_states(t->delta, empty, out);

@@ -93,24 +93,18 @@ bool delta_is_staged(const Delta *d, const char *family, const char *database)
     return s && s->staged;
 }
 
-bool delta_known_states(const Delta *d, const Reading *empty, Buf *out)
+bool delta_known_states(const Delta *d, const Reading *empty, RowStateVec *out)
 {
     const Series *s = find_series(d, empty->family, empty->database);
     const Generation *g = s ? s->committed : NULL;
     if (!g || !g->states || !generation_matches(g, empty))
         return false;
-    char separator = '{';
+    const size_t before = out->len;
     for (size_t row = 0; row < g->row_count; row++) {
-        if (g->states[row] == 0)
-            continue;
-        buf_append_char(out, separator);
-        buf_append_int64(out, (int64_t)g->states[row]);
-        separator = ',';
+        if (g->states[row].id != 0)
+            row_state_vec_push(out, g->states[row]);
     }
-    if (separator == '{')
-        return false;
-    buf_append_char(out, '}');
-    return true;
+    return out->len > before;
 }
 
 /* What one row of the new generation is compared with. */

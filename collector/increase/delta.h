@@ -8,7 +8,7 @@
  * one's. A reading may leave out rows of which it says that they are what they were (see Reading).
  * One object per target, on the target's thread. Pure: no I/O, time is an argument.
  */
-#include "collector/reading/reading.h"
+#include "collector/reading/rows.h"
 #include "lib/base/arena.h"
 #include "lib/wire/push.h"
 
@@ -30,9 +30,9 @@ uint64_t delta_resets(const Delta *d);                                    /* row
 bool delta_has(const Delta *d, const char *family, const char *database); /* a baseline is there */
 /* A reading of it is staged: the next one may be applied behind delta_commit() only, or its increases would overlap. */
 bool delta_is_staged(const Delta *d, const char *family, const char *database);
-/* Appends the states of the baseline's rows as an int8[] literal, when it is one of the columns and the epoch of @empty
+/* Appends the states of the baseline's rows that have an id, when it is one of the columns and the epoch of @empty
  * (whose rows are not looked at). Returns whether there are any: the next reading of it may leave these rows out. */
-bool delta_known_states(const Delta *d, const Reading *empty, Buf *out);
+bool delta_known_states(const Delta *d, const Reading *empty, RowStateVec *out);
 /* Forgets what was last read before @wall: databases that are gone. */
 void delta_expire(Delta *d, Usec wall);
 

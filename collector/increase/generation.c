@@ -120,7 +120,7 @@ typedef struct Size {
  * names, each with its NUL. */
 static Generation *allocate(const Size *size, size_t name_bytes)
 {
-    const size_t column_count = size->columns, row_count = size->rows, state_count = size->states ? row_count : 0;
+    const size_t column_count = size->columns, row_count = size->rows, state_count = size->states ? 2 * row_count : 0;
     const size_t values = row_count * column_count;
     const size_t words = values + row_count + state_count; /* .bits, .row_epochs, .states */
     Generation *g = mem_realloc(NULL, sizeof(*g) + words * sizeof(uint64_t) + column_count * sizeof(char *) +
@@ -128,7 +128,7 @@ static Generation *allocate(const Size *size, size_t name_bytes)
     *g = (Generation){.column_count = column_count, .row_count = row_count};
     g->bits = (uint64_t *)(g + 1);
     g->row_epochs = g->bits + values;
-    g->states = size->states ? g->row_epochs + row_count : NULL;
+    g->states = size->states ? (RowState *)(g->row_epochs + row_count) : NULL;
     g->columns = (const char **)(g->row_epochs + row_count + state_count);
     g->key_ends = (uint32_t *)(g->columns + column_count);
     g->places = g->key_ends + row_count;
@@ -363,12 +363,12 @@ static void add_row(Generation *g, const Reading *reading, const SortRow *row)
     const bool has_epoch = reading->row_epochs && reading->row_epochs[row->index].ptr;
     g->row_epochs[at] = has_epoch ? hash_text(reading->row_epochs[row->index]) : 0;
     if (g->states)
-        g->states[at] = reading->states ? reading->states[row->index] : 0;
+        g->states[at] = reading->states ? reading->states[row->index] : (RowState){.id = 0};
     for (size_t c = 0; c < g->column_count; c++)
         store_value(g, at * g->column_count + c, &values[c]);
 }
 
-/* The last row has the key of this one, too. What becomes of them is not one state. */
+/* The last row has the key of this one, too. What becomes of them is not one row's state. */
 static void add_to_row(Generation *g, const Reading *reading, const SortRow *row)
 {
     const size_t at = g->row_count - 1;
@@ -378,7 +378,7 @@ static void add_to_row(Generation *g, const Reading *reading, const SortRow *row
             add_value(g, at * g->column_count + c, &values[c]);
     }
     if (g->states)
-        g->states[at] = 0;
+        g->states[at].id = 0;
     if (g->places[at] == GENERATION_KEPT)
         g->places[at] = (uint32_t)row->index;
 }
@@ -403,7 +403,7 @@ static void keep_row(Generation *g, const Generation *before, size_t row_before)
     copy_values(g, at, before, row_before);
 }
 
-static int compare_states(const void *a, const void *b)
+static int compare_ids(const void *a, const void *b)
 {
     const uint64_t *x = a, *y = b;
     return (*x > *y) - (*x < *y);
@@ -416,19 +416,31 @@ typedef struct Kept {
     size_t count;
 } Kept;
 
+/* The ids of rows that are not what they were: gone, or read. Sorted; *@ret_count of them. */
+static const uint64_t *sort_others(const Reading *reading, Arena *arena, size_t *ret_count)
+{
+    const size_t read_count = reading->states ? reading->row_count : 0;
+    uint64_t *others = arena_new_array(arena, uint64_t, reading->gone_count + read_count + 1);
+    if (reading->gone_count > 0)
+        memcpy(others, reading->gone, reading->gone_count * sizeof(*others));
+    for (size_t row = 0; row < read_count; row++)
+        others[reading->gone_count + row] = reading->states[row].id;
+    *ret_count = reading->gone_count + read_count;
+    qsort(others, *ret_count, sizeof(*others), compare_ids);
+    return others;
+}
+
 static Kept find_kept(const Reading *reading, const Generation *before, Arena *arena)
 {
     Kept kept = {.before = before};
     if (!reading->rest_is_same || !before || !before->states)
         return kept;
-    uint64_t *gone = arena_new_array(arena, uint64_t, reading->gone_count + 1);
-    if (reading->gone_count > 0)
-        memcpy(gone, reading->gone, reading->gone_count * sizeof(*gone));
-    qsort(gone, reading->gone_count, sizeof(*gone), compare_states);
+    size_t other_count;
+    const uint64_t *others = sort_others(reading, arena, &other_count);
     kept.rows = arena_new_array(arena, size_t, before->row_count + 1);
     for (size_t row = 0; row < before->row_count; row++) {
-        const uint64_t *state = &before->states[row];
-        if (*state != 0 && !bsearch(state, gone, reading->gone_count, sizeof(*gone), compare_states))
+        const uint64_t *id = &before->states[row].id;
+        if (*id != 0 && !bsearch(id, others, other_count, sizeof(*others), compare_ids))
             kept.rows[kept.count++] = row;
     }
     return kept;

@@ -21,10 +21,10 @@ typedef struct Generation {
     uint32_t *key_ends;   /* row i's key is keys[key_ends[i - 1] .. key_ends[i]) */
     uint32_t *places;     /* row i is row places[i] of the reading, or GENERATION_KEPT; all 0 when it came from disk */
     uint64_t *row_epochs; /* hash; 0: not known */
-    uint64_t *states;     /* as in the reading; 0 also where two rows of the reading are one here; NULL: none has one,
-                             or rows are missing, which are to be seen when there is room for them */
-    uint8_t *types;       /* ValueType, row-major */
-    uint64_t *bits;       /* int64, double or hash of the text, row-major */
+    RowState *states; /* as in the reading; id 0 also where two rows of the reading are one here; NULL: none has one,
+                         or rows are missing, which are to be seen when there is room for them */
+    uint8_t *types;   /* ValueType, row-major */
+    uint64_t *bits;   /* int64, double or hash of the text, row-major */
 } Generation;
 
 enum { GENERATION_MONOTONIC_UNKNOWN = -1 };

@@ -10,6 +10,12 @@
 #include "lib/catalog/resolve.h"
 #include "lib/wire/push.h"
 
+/* Which row it is, and what it is like now. */
+typedef struct RowState {
+    uint64_t id;    /* 0: not known */
+    uint64_t state; /* another one whenever anything in the row is */
+} RowState;
+
 /* One reading of a family (of one database, for database-scoped ones), absolute values, columns as in @columns. */
 typedef struct Reading {
     const char *family;
@@ -27,10 +33,11 @@ typedef struct Reading {
     size_t top;          /* send so many rows and one for the rest; 0: all */
     const char *top_by;  /* a counter, NULL or "": the first one */
     size_t row_count;
-    const uint64_t *states; /* one a row: a number for what it is and is like now, 0: not known; NULL: rows have none */
-    /* Only what changed was read: rows of the baseline that have a state which is none of .gone are what they were. */
+    const RowState *states; /* one a row; NULL: rows have none */
+    /* Only what changed was read: rows of the baseline that have an id which is neither one of these rows' nor one of
+     * .gone are what they were. */
     bool rest_is_same;
-    const uint64_t *gone; /* in no order; also those of rows that are here with another state now */
+    const uint64_t *gone; /* ids, in no order */
     size_t gone_count;
     bool keyframe;     /* send every row */
     bool partial;      /* rows may be missing that exist: one absent before has an unknown start, not zero */

@@ -16,8 +16,8 @@ void rows_done(Rows *r)
     cell_vec_done(&r->cells);
     slice_vec_done(&r->epochs);
     slice_vec_done(&r->rolled);
-    state_vec_done(&r->states);
-    state_vec_done(&r->gone);
+    row_state_vec_done(&r->states);
+    id_vec_done(&r->gone);
 }
 
 void rows_begin(Rows *r, const FamilyColumn *const *columns, size_t column_count, size_t label_count)
@@ -27,8 +27,8 @@ void rows_begin(Rows *r, const FamilyColumn *const *columns, size_t column_count
     cell_vec_clear(&r->cells);
     slice_vec_clear(&r->epochs);
     slice_vec_clear(&r->rolled);
-    state_vec_clear(&r->states);
-    state_vec_clear(&r->gone);
+    row_state_vec_clear(&r->states);
+    id_vec_clear(&r->gone);
     r->has_states = false;
     r->columns = columns;
     r->column_count = column_count;
@@ -44,9 +44,9 @@ void rows_rest(Rows *r)
     if (r->cells.capacity > ROWS_CELLS_KEPT)
         cell_vec_done(&r->cells);
     if (r->states.capacity > ROWS_CELLS_KEPT)
-        state_vec_done(&r->states);
+        row_state_vec_done(&r->states);
     if (r->gone.capacity > ROWS_CELLS_KEPT)
-        state_vec_done(&r->gone);
+        id_vec_done(&r->gone);
 }
 
 static Cell *last_row(const Rows *r)

@@ -9,7 +9,8 @@
 
 DEFINE_VEC(CellVec, cell_vec, Cell)
 DEFINE_VEC(SliceVec, slice_vec, Slice)
-DEFINE_VEC(StateVec, state_vec, uint64_t)
+DEFINE_VEC(RowStateVec, row_state_vec, RowState)
+DEFINE_VEC(IdVec, id_vec, uint64_t)
 
 enum {
     ROWS_MAX = 100000,         /* of one family: half of what a batch may hold */
@@ -27,8 +28,8 @@ typedef struct Rows {
     SliceVec epochs; /* one a row when the family has them, else empty */
     SliceVec rolled; /* label_count a row when the family has them, else empty; see Reading */
     bool has_states; /* see Reading for these three */
-    StateVec states;
-    StateVec gone;
+    RowStateVec states;
+    IdVec gone;
     size_t row_count;
     size_t bytes;   /* of the values' text */
     bool truncated; /* the bound was met: rows are missing */

@@ -9,11 +9,12 @@
 #include "collector/reading/redact.h"
 #include "collector/server/texts.h"
 #include "lib/base/memory.h"
+#include "lib/pg/array.h"
 
 /* The statement gives one more character than are kept. What is left of a longer text says so at its end. */
 enum { TEXT_CHARACTERS_MAX = 16000 };
 enum { INFO_LENGTH_MAX = 16384 }; /* bytes */
-enum { STATE_COLUMNS = 2 };       /* see resolve.h */
+enum { STATE_COLUMNS = 3 };       /* see resolve.h */
 static const char CUT_MARK[] = " /* the rest was cut */";
 
 /* Answers come one after the other, so one of these serves all. */
@@ -26,6 +27,11 @@ typedef struct Reader {
 typedef struct RowReader {
     const FamilyRun *run;
     Reader *shared;
+    struct Known {
+        Buf ids, states;
+        const char *values[2];
+        int lengths[2], formats[2];
+    } known;
     Usec before_cost; /* of the block that ran before it */
     Err before_err;
 } RowReader;
@@ -124,15 +130,15 @@ static Slice hidden_text(Rows *rows, const PGresult *result, int row, size_t at)
     return value.ptr ? rows_copy_text(rows, value, WIRE_LABEL_VALUE_MAX) : SLICE_NULL;
 }
 
-/* A state, which is hidden, too; 0 where it is NULL. */
-static uint64_t hidden_state(const PGresult *result, int row, size_t at)
+/* A number that is hidden, too; 0 where it is NULL. */
+static uint64_t hidden_number(const PGresult *result, int row, size_t at)
 {
     Cell cell = {.type = CELL_NULL};
     const Slice value = value_at(result, row, at);
     return value.ptr && number_cell(COLUMN_INT8, value, &cell) ? (uint64_t)cell.integer : 0;
 }
 
-/* How many columns stand behind the family's own: epoch, roll-up, state and what is gone. */
+/* How many columns stand behind the family's own: epoch, roll-up, id, state and what is gone. */
 static size_t count_hidden(const ResolvedFamily *family)
 {
     return (size_t)family->has_epoch + (family->has_roll_up ? family->label_count : 0) +
@@ -147,16 +153,17 @@ static void take_hidden(const ResolvedFamily *family, Rows *rows, const PGresult
     for (size_t i = 0; family->has_roll_up && i < family->label_count; i++)
         slice_vec_push(&rows->rolled, hidden_text(rows, result, row, at++));
     if (family->has_state)
-        state_vec_push(&rows->states, hidden_state(result, row, at));
+        row_state_vec_push(&rows->states, (RowState){.id = hidden_number(result, row, at),
+                                                     .state = hidden_number(result, row, at + 1)});
 }
 
 /* True: this is no row but says that one is not what it was. */
 static bool take_gone(const ResolvedFamily *family, Rows *rows, const PGresult *result, int row)
 {
     const uint64_t gone =
-        family->has_state ? hidden_state(result, row, family->column_count + count_hidden(family) - 1) : 0;
+        family->has_state ? hidden_number(result, row, family->column_count + count_hidden(family) - 1) : 0;
     if (gone != 0)
-        state_vec_push(&rows->gone, gone);
+        id_vec_push(&rows->gone, gone);
     return gone != 0;
 }
 
@@ -233,13 +240,45 @@ static PgStep make_command(RowReader *reader, const char *sql, PgStepBlock block
         .query = {.sql = sql, .timeout = reader->run->timeout}, .block = block, .arg = reader, .on_end = on_command};
 }
 
+static void fill_known(struct Known *known, size_t index, const Buf *array)
+{
+    known->values[index] = array->ptr;
+    known->lengths[index] = (int)array->len;
+    known->formats[index] = PG_FORMAT_BINARY;
+}
+
+/* The statement's two parameters: ids and states. */
+static void tell_known(struct Known *known, const RowStateVec *rows)
+{
+    pg_array_begin_int8(&known->ids, rows->len);
+    pg_array_begin_int8(&known->states, rows->len);
+    for (size_t i = 0; i < rows->len; i++) {
+        pg_array_add_int8(&known->ids, (int64_t)rows->items[i].id);
+        pg_array_add_int8(&known->states, (int64_t)rows->items[i].state);
+    }
+    fill_known(known, 0, &known->ids);
+    fill_known(known, 1, &known->states);
+}
+
+static void forget_known(RowReader *reader)
+{
+    buf_done(&reader->known.ids);
+    buf_done(&reader->known.states);
+}
+
 static PgStep make_step(RowReader *reader)
 {
     const FamilyRun *run = reader->run;
+    if (run->known)
+        tell_known(&reader->known, run->known);
     return (PgStep){
         .query = {.sql = run->family->sql,
-                  .params = &run->parameter,
-                  .param_count = run->parameter ? 1 : 0,
+                  .params = run->known ? reader->known.values : &run->parameter,
+                  .param_lengths = run->known ? reader->known.lengths : NULL,
+                  .param_formats = run->known ? reader->known.formats : NULL,
+                  .param_count = run->known       ? ARRAY_LENGTH(reader->known.values)
+                                 : run->parameter ? 1
+                                                  : 0,
                   .format = PG_FORMAT_BINARY,
                   .timeout = run->timeout,
                   .prepared_name = run->family->family->name},
@@ -307,6 +346,8 @@ int family_runner_run(PgConn *conn, const PgStep *first, const FamilyRun *runs, 
         step_count += add_steps(&steps[step_count], &readers[i], blocks && runs[i].family->family->before[0]);
     }
     r = pg_conn_pipeline(conn, steps, step_count, reterr);
+    for (size_t i = 0; i < count; i++)
+        forget_known(&readers[i]);
     buf_done(&shared.scratch);
     return err_trace(r);
 }

@@ -18,9 +18,10 @@ typedef struct FamilyRunEnd {
 
 typedef struct FamilyRun {
     const ResolvedFamily *family;
-    const char *parameter;  /* mode texts: text[] of the ids; families with states: int8[] of those known; else NULL */
-    bool is_small;          /* so few rows are expected that they may come in one piece */
-    bool backslash_escapes; /* the server's standard_conforming_strings is off */
+    const char *parameter;    /* mode texts: text[] of the ids; else NULL */
+    const RowStateVec *known; /* families with states: in which states rows are known; else NULL */
+    bool is_small;            /* so few rows are expected that they may come in one piece */
+    bool backslash_escapes;   /* the server's standard_conforming_strings is off */
     Usec timeout;
     void *arg;
     void (*on_part)(void *arg); /* mode texts: TEXTS_PART of its rows are there, and are gone behind it. Else NULL */

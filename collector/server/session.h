@@ -19,7 +19,7 @@ typedef struct Session Session;
 typedef size_t (*SessionReadingFn)(void *arg, const Reading *reading);
 
 /* Appends what is known of the rows of @empty's family, see delta_known_states(); false: all rows are wanted. */
-typedef bool (*SessionKnownFn)(void *arg, const Reading *empty, Buf *out);
+typedef bool (*SessionKnownFn)(void *arg, const Reading *empty, RowStateVec *out);
 
 typedef struct SessionOptions {
     const Settings *settings;

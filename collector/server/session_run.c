@@ -118,12 +118,15 @@ static const char *epoch_of(Session *s, const Run *run)
     return buf_cstr(&s->own_epoch);
 }
 
-/* What becomes of rows that are added up is not one state. */
+/* Rows that are added up are read each time: of the sum not all would be there. */
 static void forget_rolled_states(Session *s, const Reading *reading)
 {
     for (size_t i = 0; reading->states && i < reading->row_count * reading->label_count; i++) {
-        if (reading->rolled[i].ptr)
-            s->rows.states.items[i / reading->label_count] = 0;
+        RowState *row = &s->rows.states.items[i / reading->label_count];
+        if (!reading->rolled[i].ptr || row->id == 0)
+            continue;
+        id_vec_push(&s->rows.gone, row->id); /* it may be known from when it stood for itself */
+        *row = (RowState){.id = 0};
     }
 }
 
@@ -147,6 +150,8 @@ static Reading describe_reading(Session *s, const Run *run)
         reading.rolled = NULL;
     if (reading.rolled)
         forget_rolled_states(s, &reading);
+    reading.gone = s->rows.gone.items;
+    reading.gone_count = s->rows.gone.len;
     return reading;
 }
 
@@ -215,41 +220,47 @@ static bool may_be_told(const Session *s, const Run *run)
     return !run->keyframe && !s->pulse.logs_statements && s->options.known_states;
 }
 
-/* What the family's statement is told: the ids of the texts, or in which states rows are known. NULL: it asks nothing.
- * A keyframe has all rows. */
-static const char *parameter_of(Session *s, Run *run, const char *ids, Arena *arena)
+/* In which states rows are known. A keyframe has all rows. */
+static void find_known(Session *s, Run *run, RowStateVec *ret)
 {
     const ResolvedFamily *family = &run->state->resolved;
-    if (run->state->family->mode == FAMILY_MODE_TEXTS || !family->has_state)
-        return ids;
     rows_begin(&s->rows, family->columns, family->column_count, family->label_count);
     const Reading empty = describe_reading(s, run);
-    _cleanup_buf_ Buf known = BUF_INIT;
-    run->changes = may_be_told(s, run) && s->options.known_states(s->options.arg, &empty, &known);
-    return run->changes ? arena_dup(arena, buf_slice(&known)).ptr : "{}";
+    run->changes = may_be_told(s, run) && s->options.known_states(s->options.arg, &empty, ret);
+}
+
+static FamilyRun describe_run(Session *s, Run *run, const char *ids, RowStateVec *known)
+{
+    const ResolvedFamily *family = &run->state->resolved;
+    const bool has_texts = run->state->family->mode == FAMILY_MODE_TEXTS;
+    if (family->has_state)
+        find_known(s, run, known); /* says what is asked for, too */
+    return (FamilyRun){
+        .family = family,
+        .parameter = has_texts ? ids : NULL,
+        .known = family->has_state ? known : NULL,
+        .is_small = small_results_expect(s->small_results, run->state->family->name, run->database, run->changes),
+        .backslash_escapes = s->settled.backslash_escapes,
+        .timeout = s->statement_timeout + STATEMENT_GRACE,
+        .arg = run,
+        .on_part = has_texts ? on_texts_part : NULL,
+        .on_end = on_run_end,
+    };
 }
 
 int session_run_families(Session *s, PgConn *conn, const PgStep *first, Run *runs, size_t count, const char *ids,
                          Err *reterr)
 {
     _cleanup_free_ FamilyRun *asked = mem_alloc_array(sizeof(*asked), count + 1);
-    _cleanup_(arena_freep) Arena *arena = arena_new(0);
+    _cleanup_free_ RowStateVec *known = mem_alloc_array(sizeof(*known), count + 1);
     for (size_t i = 0; i < count; i++) {
         runs[i].session = s;
-        const char *parameter = parameter_of(s, &runs[i], ids, arena); /* says what is asked for, too */
-        asked[i] = (FamilyRun){
-            .family = &runs[i].state->resolved,
-            .parameter = parameter,
-            .is_small =
-                small_results_expect(s->small_results, runs[i].state->family->name, runs[i].database, runs[i].changes),
-            .backslash_escapes = s->settled.backslash_escapes,
-            .timeout = s->statement_timeout + STATEMENT_GRACE,
-            .arg = &runs[i],
-            .on_part = runs[i].state->family->mode == FAMILY_MODE_TEXTS ? on_texts_part : NULL,
-            .on_end = on_run_end,
-        };
+        asked[i] = describe_run(s, &runs[i], ids, &known[i]);
     }
-    return family_runner_run(conn, first, asked, count, &s->rows, reterr);
+    int r = family_runner_run(conn, first, asked, count, &s->rows, reterr);
+    for (size_t i = 0; i < count; i++)
+        row_state_vec_done(&known[i]);
+    return err_trace(r);
 }
 
 /* Every series of a family gets its keyframe at the same tick. */

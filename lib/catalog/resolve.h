@@ -13,9 +13,10 @@ typedef struct ResolvedFamily {
     const char *when; /* condition without which it has no rows; NULL: it may always have some */
     bool has_epoch;   /* the statement gives one more column behind these: the row's epoch, text */
     bool has_roll_up; /* and one for each label: its value in the row that this one is added up in; NULL: its own */
-    bool has_state; /* and two, int8: a number for what the row is and is like now (NULL: it cannot be told), and NULL.
-                       The statement has one parameter then, int8[]: the numbers that are known. Rows that have one of
-                       these are left out; a known number that no row has is a row of its own, in its last column */
+    bool has_state;   /* and three, int8: which row it is (NULL: it cannot be told), what it is like now, and NULL. The
+                         statement has two parameters then, both int8[]: the first numbers of rows that are known, and
+                         their second ones. Rows that have both are left out; a known first number that no row has is a
+                         row of its own, in its last column */
 } ResolvedFamily;
 
 enum {

@@ -18,6 +18,7 @@ static bool is_summed(const FamilyColumn *column)
     return column->kind == COLUMN_COUNTER && column->type == COLUMN_INT8;
 }
 
+/* The sum of those that are added up; "0" without any. */
 static void append_sum(Buf *out, const ResolvedFamily *family)
 {
     for (const char *const *name = family->family->row_state; *name; name++) {
@@ -25,9 +26,12 @@ static void append_sum(Buf *out, const ResolvedFamily *family)
         if (column && is_summed(column))
             buf_printf(out, "%scoalesce(own.\"%s\", 0)", out->len ? " + " : "", column->name);
     }
+    if (out->len == 0)
+        buf_append_cstr(out, "0");
 }
 
-/* *@hash becomes the hash of @column and of what it was the hash of. NULL is a value like others. */
+/* *@hash becomes the hash of @column and of what it was the hash of: the value is hashed, what was before is its seed,
+ * of which all 64 bits count. NULL is a value like others. */
 static void wrap_hash(Buf *hash, const FamilyColumn *column)
 {
     static const char *const names[_COLUMN_TYPE_MAX] = {"hashint8extended", "hashfloat8extended", "hashtextextended"};
@@ -37,22 +41,33 @@ static void wrap_hash(Buf *hash, const FamilyColumn *column)
                column->type == COLUMN_TEXT ? "''" : "0", buf_cstr(&before));
 }
 
-/* A number that is another one whenever anything in the row is, and for each row. NULL where the row has no id. What
- * is hashed goes in as a value, what was before as its seed, of which all 64 bits count. */
-static void append_state(Buf *out, const ResolvedFamily *family)
+/* Labels are part of what a row is: under another name it is another one. */
+static void append_id(Buf *out, const ResolvedFamily *family)
 {
-    _cleanup_buf_ Buf hash = BUF_INIT, sum = BUF_INIT;
-    append_sum(&sum, family);
-    buf_printf(&hash, "hashint8extended(%s, own.id)", sum.len ? buf_cstr(&sum) : "0");
+    _cleanup_buf_ Buf hash = BUF_INIT;
+    buf_append_cstr(&hash, "own.id");
     for (const char *const *name = family->family->row_state; *name; name++) {
         const FamilyColumn *column = find_resolved(family, *name);
-        if (column && !is_summed(column))
+        if (column && column->kind == COLUMN_LABEL)
             wrap_hash(&hash, column);
     }
-    buf_printf(out, "%s as \"state\"", buf_cstr(&hash));
+    buf_printf(out, "%s as \"id\"", buf_cstr(&hash));
 }
 
-/* All columns of @read but the id, and the state. Its rows are made once, not for each place where they are named. */
+static void append_state(Buf *out, const ResolvedFamily *family)
+{
+    _cleanup_buf_ Buf hash = BUF_INIT;
+    append_sum(&hash, family);
+    for (const char *const *name = family->family->row_state; *name; name++) {
+        const FamilyColumn *column = find_resolved(family, *name);
+        if (column && column->kind != COLUMN_LABEL && !is_summed(column))
+            wrap_hash(&hash, column);
+    }
+    buf_printf(out, "(%s)::int8 as \"state\"", buf_cstr(&hash));
+}
+
+/* The columns of @read, and of each row id and state. Its rows are made once, not for each place where they are named.
+ */
 static void add_state(Buf *read, const ResolvedFamily *family)
 {
     _cleanup_buf_ Buf own = *read;
@@ -64,19 +79,21 @@ static void add_state(Buf *read, const ResolvedFamily *family)
         buf_append_cstr(read, "own.\"epoch\", ");
     for (size_t i = 0; family->has_roll_up && i < family->label_count; i++)
         buf_printf(read, "own.\"rolled_%zu\", ", i + 1);
+    append_id(read, family);
+    buf_append_cstr(read, ", ");
     append_state(read, family);
     buf_printf(read, "\n  from (\n%s\noffset 0\n) as own", buf_cstr(&own));
 }
 
-/* Of a row and the known state that is its own neither comes back. */
+/* Rows that are what they were do not come back; of those that are gone their id does. */
 static void leave_out(Buf *sql)
 {
     _cleanup_buf_ Buf read = *sql;
     *sql = BUF_INIT;
     buf_printf(sql,
-               "select read.*, known.state as \"gone\"\n  from (\n%s\n) as read"
-               "\n  full join unnest($1::int8[]) as known(state) on read.state = known.state"
-               "\n where read.state is null or known.state is null",
+               "select read.*, case when read.id is null then known.id end as \"gone\"\n  from (\n%s\n) as read"
+               "\n  full join unnest($1::int8[], $2::int8[]) as known(id, state) on read.id = known.id"
+               "\n where read.id is null or known.id is null or read.state <> known.state",
                buf_cstr(&read));
 }
 

@@ -1,9 +1,9 @@
 #pragma once
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * Row state: of a family with a row_id only what changed is asked for. Each row gets a hash of its id and of the
- * columns that show a change, and is left out where the hash is among those that the statement is told. Pure, any
- * thread.
+ * Row state: of a family with a row_id only what changed is asked for. Each row gets a number that says which one it
+ * is, and one made of the columns that show a change; where both are as the statement is told, the row is left out.
+ * Pure, any thread.
  */
 #include "lib/base/buf.h"
 #include "lib/catalog/resolve.h"

@@ -234,27 +234,36 @@ def test_statement_texts_come_for_the_ids_asked_for(server, result):
     assert all(text for _, text in got)
 
 
+def read_changes(server, family, known):
+    """Rows, by the labels; and ids of rows that are gone. @known: id and state of rows."""
+    sql = family["sql"].replace("$1", "%s::text").replace("$2", "%s::text")
+    arrays = ["{" + ",".join(str(pair[n]) for pair in known) + "}" for n in (0, 1)]
+    rows = server.execute(sql, *arrays, dbname="app", user="monitor")
+    width = len(family["columns"])
+    return ({row[:family["labels"]]: (row[:width], row[-3:-1]) for row in rows if row[-1] is None},
+            {row[-1] for row in rows if row[-1] is not None})
+
+
 def test_statements_that_were_not_run_are_not_read_again(server, result):
-    sql = result["families"]["pg_stat_statements"]["sql"].replace("$1", "%s::text")
+    family = result["families"]["pg_stat_statements"]
 
-    def read(known):
-        rows = server.execute(sql, "{" + ",".join(map(str, known)) + "}", dbname="app", user="monitor")
-        return {row[0]: row for row in rows if row[-1] is None}, {row[-1] for row in rows if row[-1] is not None}
-
-    def query_id(text):
-        return server.execute("select queryid::text from pg_stat_statements where query like %s", text, dbname="app")[0][0]
+    def key_of(rows, text):
+        queryid = server.execute("select queryid::text from pg_stat_statements where query like %s", text, dbname="app")
+        return next(key for key in rows if key[0] == queryid[0][0])
 
     server.execute("select 1, 2 as not_run_again", dbname="app")
     server.execute("select 1 as run_again", dbname="app")
-    idle, busy = query_id("%as not_run_again"), query_id("%as run_again")
-    rows, gone = read([])
-    states = {name: row[-2] for name, row in rows.items()}
-    assert {idle, busy} <= set(rows) and not gone and None not in states.values()
+    before, gone = read_changes(server, family, [])
+    idle, busy = key_of(before, "%as not_run_again"), key_of(before, "%as run_again")
+    known = {key: pair for key, (_, pair) in before.items()}
+    assert not gone and None not in {part for pair in known.values() for part in pair}
+    assert len({row_id for row_id, _ in known.values()}) == len(known)
     server.execute("select 2 as run_again", dbname="app")
-    rows, gone = read([*states.values(), 4711])
+    rows, gone = read_changes(server, family, [*known.values(), (4711, 1)])
     assert busy in rows and idle not in rows
-    assert states[busy] in gone and 4711 in gone and states[idle] not in gone
-    assert len(rows) < len(states)
+    assert rows[busy][1][0] == known[busy][0] and rows[busy][1][1] != known[busy][1]
+    assert gone == {4711}, "of what changed only the row comes"
+    assert len(rows) < len(known)
 
 
 USES_OF_A_TABLE = [
@@ -270,18 +279,16 @@ USES_OF_A_TABLE = [
 
 @pytest.mark.parametrize("family", ["pg_stat_user_tables", "pg_stat_user_indexes"])
 def test_whatever_changes_in_a_row_its_state_changes(server, result, family):
-    sql = result["families"][family]["sql"].replace("$1", "%s::text")
-    names = [column["name"] for column in result["families"][family]["columns"]]
-
     def read():
-        rows = server.execute(sql, "{}", dbname="app", user="monitor")
-        return {row[1:3 + (family == "pg_stat_user_indexes")]: (row[:len(names)], row[-2]) for row in rows}
+        return read_changes(server, result["families"][family], [])[0]
 
     def changed(before):
         """Rows that are not what they were; each has another state, and nothing else has."""
         now = read()
-        different = {key for key, (row, _) in now.items() if key in before and row != before[key][0]}
-        assert different == {key for key, (_, state) in now.items() if key in before and state != before[key][1]}
+        both = now.keys() & before.keys()
+        different = {key for key in both if now[key][0] != before[key][0]}
+        assert different == {key for key in both if now[key][1] != before[key][1]}
+        assert all(now[key][1][0] == before[key][1][0] for key in both), "it is the same row"
         return different
 
     server.execute("create table used (id int primary key, note text)", dbname="app")
@@ -293,11 +300,13 @@ def test_whatever_changes_in_a_row_its_state_changes(server, result, family):
             for part in use.split("; ") if "vacuum" in use else [use]:
                 server.execute(part, dbname="app")
             if family == "pg_stat_user_tables" or "id = 7" in use:
-                eventually(lambda b=before: ("public", "used") in {key[:2] for key in changed(b)}, 10, use)
+                eventually(lambda b=before: ("public", "used") in {key[1:3] for key in changed(b)}, 10, use)
         before = read()
         server.execute("alter table unused rename to unused_still", dbname="app")
         server.execute("alter index unused_pkey rename to unused_key", dbname="app")
-        assert {state for _, state in read().values()} != {state for _, state in before.values()}, "a new name is no news"
+        rows, gone = read_changes(server, result["families"][family], [pair for _, pair in before.values()])
+        assert {key[-1] for key in rows} >= ({"unused_key"} if family.endswith("indexes") else {"unused_still"})
+        assert gone == {pair[0] for key, (_, pair) in before.items() if key[2] == "unused"}, "it has another name"
     finally:
         server.execute("drop table if exists used, unused, unused_still", dbname="app")
 

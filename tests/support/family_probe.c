@@ -74,9 +74,14 @@ static int run_family(const Probe *p, const ResolvedFamily *r, PGresult **ret, E
     if (result < 0)
         return result;
     /* The ids of texts; of states none is known. */
-    static const char *const ids[] = {"{0,1,-1}"}, *const known[] = {"{}"};
-    bool texts = r->family->mode == FAMILY_MODE_TEXTS, asks = texts || r->has_state;
-    PgQuery query = {.sql = r->sql, .shape = PG_SHAPE_ROWS, .params = texts ? ids : known, .param_count = asks ? 1 : 0};
+    static const char *const ids[] = {"{0,1,-1}"}, *const known[] = {"{}", "{}"};
+    const bool texts = r->family->mode == FAMILY_MODE_TEXTS;
+    PgQuery query = {.sql = r->sql,
+                     .shape = PG_SHAPE_ROWS,
+                     .params = texts ? ids : known,
+                     .param_count = texts          ? 1
+                                    : r->has_state ? ARRAY_LENGTH(known)
+                                                   : 0};
     result = pg_conn_query(p->conn, &query, ret, reterr);
     int ended = pg_conn_command(p->conn, result < 0 ? "rollback" : "commit", 0, result < 0 ? NULL : reterr);
     return result < 0 ? result : ended;

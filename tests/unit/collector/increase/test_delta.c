@@ -7,6 +7,7 @@
  */
 #include "collector/increase/delta.h"
 
+#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -35,9 +36,9 @@ typedef struct Step {
     bool partial;
     const char *row_epochs; /* words, one a row; NULL: none */
     const char *database;
-    const char *states; /* numbers, one a row; NULL: none */
-    const char *known;  /* what is known before: numbers; then only what changed is read. NULL: all is */
-    const char *gone;   /* numbers */
+    const char *states; /* "id.state", one a row; NULL: none */
+    const char *known;  /* what is known before; then only what changed is read. NULL: all is */
+    const char *gone;   /* ids */
 } Step;
 
 #define STEP(ms, epoch_text, rows_text, expect_text, ...)                                                              \
@@ -111,13 +112,27 @@ static size_t parse_epochs(const char *words, Slice *epochs)
     return count;
 }
 
-static size_t parse_states(const char *words, uint64_t *states)
+static size_t parse_ids(const char *words, uint64_t *ids)
 {
     size_t count = 0;
     for (Slice rest = slice_cstr(words); rest.ptr && rest.len; count++) {
-        int64_t state;
-        assert_true(slice_to_int64(slice_split(&rest, ' '), &state));
-        states[count] = (uint64_t)state;
+        int64_t id;
+        assert_true(slice_to_int64(slice_split(&rest, ' '), &id));
+        ids[count] = (uint64_t)id;
+    }
+    return count;
+}
+
+/* "ID.STATE", or "0" where nothing is known. */
+static size_t parse_states(const char *words, RowState *states)
+{
+    size_t count = 0;
+    for (Slice rest = slice_cstr(words); rest.ptr && rest.len; count++) {
+        Slice word = slice_split(&rest, ' ');
+        int64_t id, state = 0;
+        assert_true(slice_to_int64(slice_split(&word, '.'), &id));
+        assert_true(id == 0 || slice_to_int64(word, &state));
+        states[count] = (RowState){.id = (uint64_t)id, .state = (uint64_t)state};
     }
     return count;
 }
@@ -125,16 +140,22 @@ static size_t parse_states(const char *words, uint64_t *states)
 /* In the order of the keys. */
 static void check_known(const Delta *d, const Reading *reading, const char *expect)
 {
-    _cleanup_buf_ Buf known = BUF_INIT;
+    RowStateVec known = {0};
+    _cleanup_buf_ Buf got = BUF_INIT;
     assert_int_equal(delta_known_states(d, reading, &known), expect[0] != '\0');
-    assert_string_equal(buf_cstr(&known), expect);
+    for (size_t i = 0; i < known.len; i++)
+        buf_printf(&got, "%s%" PRId64 ".%" PRId64, i ? " " : "", (int64_t)known.items[i].id,
+                   (int64_t)known.items[i].state);
+    assert_string_equal(buf_cstr(&got), expect);
+    row_state_vec_done(&known);
 }
 
 static bool apply(Delta *d, const Step *step, Buf *out)
 {
     Cell cells[CELLS_MAX];
     Slice epochs[CELLS_MAX];
-    uint64_t states[CELLS_MAX], gone[CELLS_MAX];
+    RowState states[CELLS_MAX];
+    uint64_t gone[CELLS_MAX];
     Reading reading = {
         .family = "f",
         .database = step->database,
@@ -162,7 +183,7 @@ static bool apply(Delta *d, const Step *step, Buf *out)
     if (step->known) {
         check_known(d, &reading, step->known);
         reading.rest_is_same = step->known[0] != '\0';
-        reading.gone_count = parse_states(step->gone ? step->gone : "", gone);
+        reading.gone_count = parse_ids(step->gone ? step->gone : "", gone);
         reading.gone = gone;
     }
     _cleanup_(arena_freep) Arena *arena = arena_new(0);
@@ -239,53 +260,59 @@ static const Case CASES[] = {
      0},
     {"rows that were not read because they are what they were are compared later as if they had been",
      {STEP(0, "e", "b 10 1.5 7 x; a 1 0 0 y; c 4 0 0 z", "0K: a - - 0 y; b - - 7 x; c - - 0 z", .known = "",
-           .states = "12 -11 13"),
-      STEP(1000, "e", "b 13 2 7 x", "1000: b 3 0.5 7 x", .known = "{-11,12,13}", .states = "22", .gone = "12"),
-      STEP(2000, "e", "", "1000:", .known = "{-11,22,13}", .states = ""),
-      STEP(3000, "e", "d 2 0 0 w; c 5 0 0 z", "1000: c 1 0 0 z; d 2 0 0 w", .known = "{-11,22,13}", .states = "14 23",
-           .gone = "13"),
-      STEP(4000, "e", "a 2 0 0 y; b 13 2 7 x; c 5 0 0 z; d 2 0 0 w", "1000: a 1 0 0 y", .states = "21 22 23 14")},
+           .states = "2.1 -1.-1 3.1"),
+      STEP(1000, "e", "b 13 2 7 x", "1000: b 3 0.5 7 x", .known = "-1.-1 2.1 3.1", .states = "2.2"),
+      STEP(2000, "e", "", "1000:", .known = "-1.-1 2.2 3.1", .states = ""),
+      STEP(3000, "e", "d 2 0 0 w; c 5 0 0 z", "1000: c 1 0 0 z; d 2 0 0 w", .known = "-1.-1 2.2 3.1",
+           .states = "4.1 3.2"),
+      STEP(4000, "e", "a 2 0 0 y; b 13 2 7 x; c 5 0 0 z; d 2 0 0 w", "1000: a 1 0 0 y", .states = "-1.2 2.2 3.2 4.1"),
+      STEP(5000, "e", "", "1000:", .known = "-1.2 2.2 3.2 4.1", .states = "")},
      0},
     {"a row that is gone and not there is gone, and counts from zero when it comes back",
-     {STEP(0, "e", "a 10 1.5 7 x; b 4 1 1 y", "0K: a - - 7 x; b - - 1 y", .known = "", .states = "1 2"),
-      STEP(1000, "e", "", "1000:", .known = "{1,2}", .states = "", .gone = "2"),
-      STEP(2000, "e", "b 6 1 1 y", "1000: b 6 1 1 y", .known = "{1}", .states = "3"),
-      STEP(3000, "e", "", "1000:", .known = "{1,3}", .states = "", .gone = "3 1"),
-      STEP(4000, "e", "a 11 1 1 y", "1000: a 11 1 1 y", .known = "", .states = "4")},
+     {STEP(0, "e", "a 10 1.5 7 x; b 4 1 1 y", "0K: a - - 7 x; b - - 1 y", .known = "", .states = "1.1 2.1"),
+      STEP(1000, "e", "", "1000:", .known = "1.1 2.1", .states = "", .gone = "2"),
+      STEP(2000, "e", "b 6 1 1 y", "1000: b 6 1 1 y", .known = "1.1", .states = "2.3"),
+      STEP(3000, "e", "", "1000:", .known = "1.1 2.3", .states = "", .gone = "2 1"),
+      STEP(4000, "e", "a 11 1 1 y", "1000: a 11 1 1 y", .known = "", .states = "1.4")},
+     0},
+    {"a row made anew under the name of one that is gone takes its place",
+     {STEP(0, "e", "a 10 1.5 7 x; b 4 1 1 y", "0K: a - - 7 x; b - - 1 y", .known = "", .states = "1.1 2.1"),
+      STEP(1000, "e", "b 6 1 1 y", "1000: b 2 0 1 y", .known = "1.1 2.1", .states = "5.1", .gone = "2"),
+      STEP(2000, "e", "", "1000:", .known = "1.1 5.1", .states = "")},
      0},
     {"what is not known of one row is read each time, and what was not kept is not known",
-     {STEP(0, "e", "a 10 1.5 7 x; b 4 1 1 y", "0K: a - - 7 x; b - - 1 y", .known = "", .states = "0 2"),
-      STEP(1000, "e", "a 11 1.5 7 x; b 5 1 1 y", "1000: a 1 0 7 x; b 1 0 1 y", .after = DO_ROLLBACK, .known = "{2}",
-           .states = "0 3", .gone = "2"),
-      STEP(2000, "e", "a 11 1.5 7 x; b 5 1 1 y", "2000: a 1 0 7 x; b 1 0 1 y", .known = "{2}", .states = "0 3",
-           .gone = "2"),
-      STEP(3000, "e", "", "1000:", .known = "{3}", .states = "")},
+     {STEP(0, "e", "a 10 1.5 7 x; b 4 1 1 y", "0K: a - - 7 x; b - - 1 y", .known = "", .states = "0 2.1"),
+      STEP(1000, "e", "a 11 1.5 7 x; b 5 1 1 y", "1000: a 1 0 7 x; b 1 0 1 y", .after = DO_ROLLBACK, .known = "2.1",
+           .states = "0 2.2"),
+      STEP(2000, "e", "a 11 1.5 7 x; b 5 1 1 y", "2000: a 1 0 7 x; b 1 0 1 y", .known = "2.1", .states = "0 2.2"),
+      STEP(3000, "e", "", "1000:", .known = "2.2", .states = "")},
      0},
     {"rows of one key have no state, also when one of them was not read",
-     {STEP(0, "e", "a 10 1 7 x; a 5 1 9 y; b 1 0 0 z", "0K: a - - 7 x; b - - 0 z", .known = "", .states = "1 2 3"),
-      STEP(1000, "e", "a 10 1 7 x; a 6 1 9 y", "1000: a 1 0 7 x", .known = "{3}", .states = "1 4"),
-      STEP(2000, "e", "b 2 0 8 w", "1000: b 2 0 8 w", .known = "{3}", .states = "5"),
+     {STEP(0, "e", "a 10 1 7 x; a 5 1 9 y; b 1 0 0 z", "0K: a - - 7 x; b - - 0 z", .known = "",
+           .states = "1.1 2.1 3.1"),
+      STEP(1000, "e", "a 10 1 7 x; a 6 1 9 y", "1000: a 1 0 7 x", .known = "3.1", .states = "1.1 2.2"),
+      STEP(2000, "e", "b 2 0 8 w", "1000: b 2 0 8 w", .known = "3.1", .states = "5.1"),
       STEP(3000, "e", "", "1000:", .known = "", .states = "")},
      0},
     {"where rows are missing nothing is known, and those that come have an unknown start",
-     {STEP(0, "e", "a 10 1.5 7 x", "0K: a - - 7 x", .known = "", .states = "1", .partial = true),
-      STEP(1000, "e", "a 11 1.5 7 x; b 900 1 0 y", "1000: a 1 0 7 x; b - - 0 y", .known = "", .states = "2 3"),
-      STEP(2000, "e", "b 901 1 0 y", "1000: b 1 0 0 y", .known = "{2,3}", .states = "4", .gone = "3", .partial = true),
-      STEP(3000, "e", "a 11 1.5 7 x; b 901 1 0 y; c 800 1 0 z", "1000: c - - 0 z", .known = "", .states = "2 4 5"),
-      STEP(4000, "e", "d 5 1 0 w", "1000: d 5 1 0 w", .known = "{2,4,5}", .states = "6")},
+     {STEP(0, "e", "a 10 1.5 7 x", "0K: a - - 7 x", .known = "", .states = "1.1", .partial = true),
+      STEP(1000, "e", "a 11 1.5 7 x; b 900 1 0 y", "1000: a 1 0 7 x; b - - 0 y", .known = "", .states = "1.2 2.1"),
+      STEP(2000, "e", "b 901 1 0 y", "1000: b 1 0 0 y", .known = "1.2 2.1", .states = "2.2", .partial = true),
+      STEP(3000, "e", "a 11 1.5 7 x; b 901 1 0 y; c 800 1 0 z", "1000: c - - 0 z", .known = "",
+           .states = "1.2 2.2 3.1"),
+      STEP(4000, "e", "d 5 1 0 w", "1000: d 5 1 0 w", .known = "1.2 2.2 3.1", .states = "4.1")},
      0},
     {"another epoch knows nothing",
-     {STEP(0, "e1", "a 10 1.5 7 x", "0K: a - - 7 x", .known = "", .states = "1"),
-      STEP(1000, "e2", "a 10 1.5 7 x", "0KG: a - - 7 x", .known = "", .states = "1"),
-      STEP(2000, "e2", "", "1000:", .known = "{1}", .states = "")},
+     {STEP(0, "e1", "a 10 1.5 7 x", "0K: a - - 7 x", .known = "", .states = "1.1"),
+      STEP(1000, "e2", "a 10 1.5 7 x", "0KG: a - - 7 x", .known = "", .states = "1.1"),
+      STEP(2000, "e2", "", "1000:", .known = "1.1", .states = "")},
      0},
     {"after a restart all rows are read once",
      {STEP(0, "e", "a 10 1.5 7 x; b 1 0 0 y", "0K: a - - 7 x; b - - 0 y", .after = DO_RESTART, .known = "",
-           .states = "1 2"),
-      STEP(1000, "e", "a 10 1.5 7 x; b 2 0 0 y", "1000: b 1 0 0 y", .known = "", .states = "1 3"),
-      STEP(2000, "e", "b 4 0 0 y", "1000: b 2 0 0 y", .after = DO_RESTART, .known = "{1,3}", .states = "4",
-           .gone = "3"),
-      STEP(3000, "e", "a 11 1.5 7 x; b 4 0 0 y", "1000: a 1 0 7 x", .known = "", .states = "5 4")},
+           .states = "1.1 2.1"),
+      STEP(1000, "e", "a 10 1.5 7 x; b 2 0 0 y", "1000: b 1 0 0 y", .known = "", .states = "1.1 2.2"),
+      STEP(2000, "e", "b 4 0 0 y", "1000: b 2 0 0 y", .after = DO_RESTART, .known = "1.1 2.2", .states = "2.3"),
+      STEP(3000, "e", "a 11 1.5 7 x; b 4 0 0 y", "1000: a 1 0 7 x", .known = "", .states = "1.2 2.3")},
      0},
     {"behind a limit, a row that was not there has an unknown start",
      {STEP(0, "e", "a 10 1.5 7 x", "0K: a - - 7 x", .partial = true),
@@ -460,7 +487,7 @@ static void columns_are_matched_by_name(void **state)
     Reading reading = {
         .family = "f", .epoch = "e", .columns = BEFORE, .column_count = 3, .label_count = 1, .cells = cells};
     reading.row_count = parse_rows("a 10 x", BEFORE, 3, cells);
-    reading.states = &(uint64_t){7};
+    reading.states = &(RowState){.id = 7, .state = 8};
     delta_apply(d, arena, &reading, &frame);
     delta_commit(d);
 
@@ -474,7 +501,7 @@ static void columns_are_matched_by_name(void **state)
     assert_string_equal(buf_cstr(&got), "1: a - 2 15");
     delta_commit(d);
 
-    check_known(d, &reading, "{7}");
+    check_known(d, &reading, "7.8");
     static const FamilyColumn *const MOVED[] = {&NAME, &TIME, &SIZE, &CALLS}; /* the same bits in other places */
     reading.columns = MOVED;
     check_known(d, &reading, "");

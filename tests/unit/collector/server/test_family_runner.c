@@ -142,34 +142,61 @@ static void hidden_columns_follow_the_familys_own(void **state)
     assert_slice(reading.rolled[1], NULL);
 }
 
-/* Behind these: the state that the row is in; or, alone, one that no row is in any more. */
+/* Behind these: which row it is, and what it is like; or, alone, which one there is no more. */
 static void states_are_hidden_columns_and_what_is_gone_is_no_row(void **state)
 {
     (void)state;
     resolved.has_epoch = resolved.has_state = true;
-    run.parameter = "{}";
     on_begin(&reader);
-    const Slice named[] = {BYTES("a"), SLICE_NULL, SLICE_NULL, SLICE_NULL, BYTES("then"), BYTES("\0\0\0\0\0\0\0\7"),
+    const Slice named[] = {BYTES("a"),
+                           SLICE_NULL,
+                           SLICE_NULL,
+                           SLICE_NULL,
+                           BYTES("then"),
+                           BYTES("\0\0\0\0\0\0\0\7"),
+                           BYTES("\0\0\0\0\0\0\0\5"),
                            SLICE_NULL};
-    const Slice nameless[] = {BYTES("b"), SLICE_NULL, SLICE_NULL, SLICE_NULL, SLICE_NULL, SLICE_NULL, SLICE_NULL};
-    const Slice gone[] = {SLICE_NULL,
-                          SLICE_NULL,
-                          SLICE_NULL,
-                          SLICE_NULL,
-                          SLICE_NULL,
-                          SLICE_NULL,
-                          BYTES("\xff\xff\xff\xff\xff\xff\xff\xfe")};
-    assert_true(take(gone, 7) >= 0 && take(named, 7) >= 0 && take(nameless, 7) >= 0);
+    const Slice nameless[] = {
+        BYTES("b"), SLICE_NULL, SLICE_NULL, SLICE_NULL, SLICE_NULL, SLICE_NULL, BYTES("\0\0\0\0\0\0\0\6"), SLICE_NULL};
+    const Slice gone[] = {SLICE_NULL, SLICE_NULL, SLICE_NULL, SLICE_NULL,
+                          SLICE_NULL, SLICE_NULL, SLICE_NULL, BYTES("\xff\xff\xff\xff\xff\xff\xff\xfe")};
+    assert_true(take(gone, 8) >= 0 && take(named, 8) >= 0 && take(nameless, 8) >= 0);
     const Reading reading = rows_reading(&rows);
     assert_int_equal(reading.row_count, 2);
-    assert_true(reading.states[0] == 7 && reading.states[1] == 0);
+    assert_true(reading.states[0].id == 7 && reading.states[0].state == 5 && reading.states[1].id == 0);
     assert_slice(reading.row_epochs[0], "then");
     assert_int_equal(reading.gone_count, 1);
     assert_true(reading.gone[0] == (uint64_t)-2);
-    assert_int_equal(make_step(&reader).query.param_count, 1);
     rows_begin(&rows, COLUMNS, 4, 1);
     assert_null(rows_reading(&rows).states);
     assert_int_equal(rows_reading(&rows).gone_count, 0);
+}
+
+/* That servers take it is shown in tests/system/test_known_rows.py. */
+static void what_is_known_is_told_in_two_arrays(void **state)
+{
+    (void)state;
+    RowStateVec known = {0};
+    row_state_vec_push(&known, (RowState){.id = 7, .state = 5});
+    row_state_vec_push(&known, (RowState){.id = 8, .state = (uint64_t)-1});
+    run.known = &known;
+    const PgQuery query = make_step(&reader).query;
+    assert_int_equal(query.param_count, 2);
+    for (size_t i = 0; i < query.param_count; i++) {
+        _cleanup_buf_ Buf expect = BUF_INIT;
+        pg_array_begin_int8(&expect, 2);
+        pg_array_add_int8(&expect, i ? 5 : 7);
+        pg_array_add_int8(&expect, i ? -1 : 8);
+        assert_int_equal(query.param_formats[i], PG_FORMAT_BINARY);
+        assert_int_equal(query.param_lengths[i], expect.len);
+        assert_memory_equal(query.params[i], expect.ptr, expect.len);
+    }
+    forget_known(&reader);
+    row_state_vec_done(&known);
+    run.known = NULL;
+    assert_int_equal(make_step(&reader).query.param_count, 0);
+    run.parameter = "{}";
+    assert_int_equal(make_step(&reader).query.param_count, 1);
 }
 
 static void texts_lose_what_is_secret_before_they_are_kept(void **state)
@@ -266,6 +293,7 @@ int main(void)
         TEST(another_number_of_columns_is_an_error),
         TEST(hidden_columns_follow_the_familys_own),
         TEST(states_are_hidden_columns_and_what_is_gone_is_no_row),
+        TEST(what_is_known_is_told_in_two_arrays),
         TEST(texts_lose_what_is_secret_before_they_are_kept),
         TEST(texts_are_cut_and_count_for_the_bound),
         TEST(a_statement_that_is_cut_says_so),

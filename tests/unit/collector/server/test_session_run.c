@@ -90,23 +90,30 @@ static void an_unknown_object_has_the_server_looked_at_soon(void **state)
 }
 
 /* Whether @arg is there, so is something known of the family, in its present epoch. */
-static bool known_states(void *arg, const Reading *empty, Buf *out)
+static bool known_states(void *arg, const Reading *empty, RowStateVec *out)
 {
     assert_string_equal(empty->family, "f");
     assert_string_equal(empty->epoch, "now");
     assert_int_equal(empty->row_count, 0);
     assert_int_equal(empty->label_count, 1);
     if (arg)
-        buf_append_cstr(out, "{7}");
+        row_state_vec_push(out, (RowState){.id = 7});
     return arg != NULL;
 }
 
-/* As "WHAT, whole" or "WHAT, changes". */
-static void check_parameter(const char *expect)
+/* As "nothing", or the number of rows that are told, and "whole" or "changes". */
+static void check_told(const char *expect)
 {
-    _cleanup_(arena_freep) Arena *arena = arena_new(0);
-    const char *parameter = parameter_of(&session, &run, "{ids}", arena);
-    assert_string_equal(arena_printf(arena, "%s, %s", parameter, run.changes ? "changes" : "whole"), expect);
+    RowStateVec known = {0};
+    char got[64];
+    const FamilyRun asked = describe_run(&session, &run, "{ids}", &known);
+    assert_null(asked.parameter);
+    if (asked.known)
+        (void)snprintf(got, sizeof(got), "%zu, %s", asked.known->len, run.changes ? "changes" : "whole");
+    else
+        (void)snprintf(got, sizeof(got), "nothing, %s", run.changes ? "changes" : "whole");
+    assert_string_equal(got, expect);
+    row_state_vec_done(&known);
 }
 
 static void only_changes_are_asked_for_where_rows_are_known_and_no_log_tells_it(void **state)
@@ -115,25 +122,64 @@ static void only_changes_are_asked_for_where_rows_are_known_and_no_log_tells_it(
     static const FamilyColumn LABEL = {.name = "l", .kind = COLUMN_LABEL}, VALUE = {.name = "v"};
     static const FamilyColumn *const COLUMNS[] = {&LABEL, &VALUE};
     session.options.settings = &(Settings){.roll_up_partitions = true};
+    session.small_results = small_results_new();
     rows_init(&session.rows);
     buf_append_cstr(&session.epoch, "now");
     family.resolved = (ResolvedFamily){.family = &FAMILY, .columns = COLUMNS, .column_count = 2, .label_count = 1};
-    check_parameter("{ids}, whole"); /* it has no states */
+    check_told("nothing, whole"); /* it has no states */
     family.resolved.has_state = true;
-    check_parameter("{}, whole"); /* nobody to ask */
+    check_told("0, whole"); /* nobody to ask */
     session.options.known_states = known_states;
-    check_parameter("{}, whole");
+    check_told("0, whole");
     session.options.arg = &session;
-    check_parameter("{7}, changes");
+    check_told("1, changes");
     assert_true(describe_reading(&session, &run).rest_is_same);
     run.keyframe = true;
-    check_parameter("{}, whole");
+    check_told("0, whole");
     assert_false(describe_reading(&session, &run).rest_is_same);
     run.keyframe = false;
     session.pulse.logs_statements = true;
-    check_parameter("{}, whole");
+    check_told("0, whole");
+    session.pulse.logs_statements = false;
+
+    DatabasePulse last = {.statistics_reset = "then"};
+    run.pulse = &(DatabasePulseStep){.result = 0};
+    check_told("0, whole"); /* of the database's log nothing is known */
+    run.last_pulse = &last;
+    check_told("1, changes");
+    last.logs_statements = true;
+    check_told("0, whole");
     rows_done(&session.rows);
     buf_done(&session.epoch);
+    session.small_results = small_results_free(session.small_results);
+}
+
+/* A partition stands for its root: it is read each time, and not kept from when it stood for itself. */
+static void rows_that_are_added_up_have_no_state(void **state)
+{
+    (void)state;
+    static const FamilyColumn LABEL = {.name = "l", .kind = COLUMN_LABEL};
+    static const FamilyColumn *const COLUMNS[] = {&LABEL};
+    Settings settings = {.roll_up_partitions = true};
+    session.options.settings = &settings;
+    rows_init(&session.rows);
+    for (int rolls = 1; rolls >= 0; rolls--) {
+        settings.roll_up_partitions = rolls;
+        rows_begin(&session.rows, COLUMNS, 1, 1);
+        session.rows.has_states = true;
+        static const char *const ROLLED[] = {NULL, "root", "root"};
+        for (size_t i = 0; i < ARRAY_LENGTH(ROLLED); i++) {
+            (void)rows_add(&session.rows);
+            slice_vec_push(&session.rows.rolled, ROLLED[i] ? slice_cstr(ROLLED[i]) : SLICE_NULL);
+            row_state_vec_push(&session.rows.states, (RowState){.id = i < 2 ? i + 1 : 0, .state = 9});
+        }
+        const Reading reading = describe_reading(&session, &run);
+        assert_true(reading.states[0].id == 1);
+        assert_true(reading.states[1].id == (rolls ? 0 : 2));
+        assert_int_equal(reading.gone_count, rolls);
+        assert_true(!rolls || reading.gone[0] == 2);
+    }
+    rows_done(&session.rows);
 }
 
 static void a_reading_of_all_rows_shows_the_ids_that_were_missed(void **state)
@@ -172,6 +218,7 @@ int main(void)
         TEST(what_is_refused_is_asked_again_tomorrow),
         TEST(an_unknown_object_has_the_server_looked_at_soon),
         TEST(only_changes_are_asked_for_where_rows_are_known_and_no_log_tells_it),
+        TEST(rows_that_are_added_up_have_no_state),
         TEST(a_reading_of_all_rows_shows_the_ids_that_were_missed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,6 +6,7 @@
 
 static const FamilyColumn label = {.name = "l", .kind = COLUMN_LABEL, .type = COLUMN_TEXT};
 static const FamilyColumn counted = {.name = "n", .kind = COLUMN_COUNTER, .type = COLUMN_INT8};
+static const FamilyColumn also_counted = {.name = "m", .kind = COLUMN_COUNTER, .type = COLUMN_INT8};
 static const FamilyColumn timed = {.name = "t", .kind = COLUMN_COUNTER, .type = COLUMN_FLOAT8};
 static const FamilyColumn gauge = {.name = "g", .kind = COLUMN_GAUGE, .type = COLUMN_INT8};
 
@@ -19,28 +20,31 @@ typedef struct Case {
 static const Case cases[] = {
     {.row_state = {"n"},
      .columns = {&label, &counted},
-     .own = "own.\"l\", own.\"n\", hashint8extended(coalesce(own.\"n\", 0), own.id) as \"state\""},
+     .own = "own.\"l\", own.\"n\", own.id as \"id\", (coalesce(own.\"n\", 0))::int8 as \"state\""},
     /* Nothing that is added up. */
     {.row_state = {"l"},
      .columns = {&label, &counted},
      .own =
-         "own.\"l\", own.\"n\", hashtextextended(coalesce(own.\"l\", ''), hashint8extended(0, own.id)) as \"state\""},
+         "own.\"l\", own.\"n\", hashtextextended(coalesce(own.\"l\", ''), own.id) as \"id\", (0)::int8 as \"state\""},
     /* What may go down, and what is too fine to be added to something large, are hashed each by themselves. */
     {.row_state = {"n", "t", "g"},
      .columns = {&label, &counted, &timed, &gauge},
-     .own =
-         "own.\"l\", own.\"n\", own.\"t\", own.\"g\", hashint8extended(coalesce(own.\"g\", 0), "
-         "hashfloat8extended(coalesce(own.\"t\", 0), hashint8extended(coalesce(own.\"n\", 0), own.id))) as \"state\""},
+     .own = "own.\"l\", own.\"n\", own.\"t\", own.\"g\", own.id as \"id\", (hashint8extended(coalesce(own.\"g\", 0), "
+            "hashfloat8extended(coalesce(own.\"t\", 0), coalesce(own.\"n\", 0))))::int8 as \"state\""},
+    {.row_state = {"n", "m"},
+     .columns = {&label, &counted, &also_counted},
+     .own = "own.\"l\", own.\"n\", own.\"m\", own.id as \"id\", "
+            "(coalesce(own.\"n\", 0) + coalesce(own.\"m\", 0))::int8 as \"state\""},
     /* The server does not have all that shows a change. */
     {.row_state = {"gone", "n"},
      .columns = {&label, &counted},
-     .own = "own.\"l\", own.\"n\", hashint8extended(coalesce(own.\"n\", 0), own.id) as \"state\""},
+     .own = "own.\"l\", own.\"n\", own.id as \"id\", (coalesce(own.\"n\", 0))::int8 as \"state\""},
     {.row_state = {"n"},
      .columns = {&label, &counted},
      .has_epoch = true,
      .has_roll_up = true,
-     .own = "own.\"l\", own.\"n\", own.\"epoch\", own.\"rolled_1\", "
-            "hashint8extended(coalesce(own.\"n\", 0), own.id) as \"state\""},
+     .own = "own.\"l\", own.\"n\", own.\"epoch\", own.\"rolled_1\", own.id as \"id\", "
+            "(coalesce(own.\"n\", 0))::int8 as \"state\""},
 };
 
 static size_t count_columns(const Case *c)
@@ -67,10 +71,10 @@ static void what_is_known_is_left_out(void **state)
         buf_append_cstr(&sql, "select l, n from v");
         row_state_leave_out_known(&sql, &resolved);
         buf_printf(&expected,
-                   "select read.*, known.state as \"gone\"\n  from (\nselect %s\n"
+                   "select read.*, case when read.id is null then known.id end as \"gone\"\n  from (\nselect %s\n"
                    "  from (\nselect l, n from v\noffset 0\n) as own\n) as read\n"
-                   "  full join unnest($1::int8[]) as known(state) on read.state = known.state\n"
-                   " where read.state is null or known.state is null",
+                   "  full join unnest($1::int8[], $2::int8[]) as known(id, state) on read.id = known.id\n"
+                   " where read.id is null or known.id is null or read.state <> known.state",
                    c->own);
         assert_string_equal(buf_cstr(&sql), buf_cstr(&expected));
         assert_true(resolved.has_state);
