@@ -96,6 +96,7 @@ Session *session_free(Session *s)
     rows_done(&s->rows);
     buf_done(&s->epoch);
     buf_done(&s->own_epoch);
+    buf_done(&s->boot);
     advice_vec_done(&s->advice);
     arena_free(s->facts_arena);
     free(s);
@@ -193,7 +194,6 @@ static void run_host_family(Session *s, const Run *run)
 void session_read_host(Session *s, Usec now)
 {
     Usec wall = clock_wall();
-    _cleanup_buf_ Buf boot = BUF_INIT;
     for (size_t i = 0; i < s->family_count; i++) {
         FamilyState *state = &s->families[i];
         if (state->family->scope != FAMILY_SCOPE_HOST || !schedule_take(&s->host_schedule, state->entry, now))
@@ -202,9 +202,9 @@ void session_read_host(Session *s, Usec now)
         if (session_own_family(state->family)) {
             buf_append_cstr(&s->epoch, s->born);
         } else {
-            if (boot.len == 0)
-                system_epoch(&s->host, &boot);
-            buf_append(&s->epoch, buf_slice(&boot));
+            if (s->boot.len == 0) /* it does not change while we live */
+                system_epoch(&s->host, &s->boot);
+            buf_append(&s->epoch, buf_slice(&s->boot));
         }
         Run run = {
             .session = s, .state = state, .now = now, .wall = wall, .keyframe = session_keyframe_is_due(state, now)};

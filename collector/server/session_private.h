@@ -32,6 +32,7 @@ struct Session {
     Rows rows;
     Buf epoch;
     Buf own_epoch;
+    Buf boot;      /* epoch of the host's counters */
     char born[24]; /* epoch of the collector's own counters */
 
     PgConn *conn;

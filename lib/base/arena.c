@@ -100,8 +100,8 @@ size_t arena_used_bytes(const Arena *a)
     return a->used;
 }
 
-/* Zeroed memory, or NULL when memory ends. */
-static void *take(Arena *a, size_t size)
+/* Memory that holds whatever it held; NULL when memory ends. */
+static void *take_room(Arena *a, size_t size)
 {
     if (size > (size_t)PTRDIFF_MAX / 2)
         return NULL; /* no allocator gives that, and rounding up must not wrap */
@@ -113,8 +113,13 @@ static void *take(Arena *a, size_t size)
     b->used += rounded;
     a->used += rounded;
     UNPOISON(p, size);
-    memset(p, 0, size);
     return p;
+}
+
+static void *take(Arena *a, size_t size)
+{
+    void *p = take_room(a, size);
+    return p ? memset(p, 0, size) : NULL;
 }
 
 void *arena_alloc(Arena *a, size_t size)
@@ -139,12 +144,21 @@ void *arena_try_alloc(Arena *a, size_t size)
     return take(a, size);
 }
 
+char *arena_room(Arena *a, size_t size)
+{
+    char *p = take_room(a, size);
+    if (!p)
+        abort(); /* GCOV_EXCL_LINE: as in arena_alloc() */
+    return p;
+}
+
 Slice arena_dup(Arena *a, Slice s)
 {
     if (!s.ptr)
         return SLICE_NULL;
-    char *copy = arena_alloc(a, s.len + 1);
+    char *copy = arena_room(a, s.len + 1);
     memcpy(copy, s.ptr, s.len);
+    copy[s.len] = '\0';
     return slice_from(copy, s.len);
 }
 

@@ -20,6 +20,7 @@ size_t arena_used_bytes(const Arena *a);
 
 void *arena_alloc(Arena *a, size_t size);                      /* zeroed, aligned for any type */
 void *arena_alloc_array(Arena *a, size_t item_size, size_t n); /* the same; the product is checked */
+char *arena_room(Arena *a, size_t size);                       /* not zeroed: for bytes that are written next */
 void *arena_try_alloc(Arena *a, size_t size);                  /* NULL at the limit or when memory ends */
 Slice arena_dup(Arena *a, Slice s);          /* copies, NUL-terminated behind len; absent stays absent */
 char *arena_strdup(Arena *a, const char *s); /* NULL stays NULL */

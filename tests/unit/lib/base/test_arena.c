@@ -101,6 +101,20 @@ static void frees_nothing_and_an_unused_one(void **state)
     assert_null(arena_free(unused));
 }
 
+static void room_is_written_by_who_asked_for_it(void **state)
+{
+    (void)state;
+    Arena *a = arena_new(0);
+    char *room = arena_room(a, 5);
+    memcpy(room, "hello", 5);
+    assert_string_equal(arena_strdup(a, ""), "");
+    assert_memory_equal(room, "hello", 5);
+    arena_clear(a);
+    const Slice copy = arena_dup(a, SLICE_LIT("abc")); /* where other bytes were */
+    assert_string_equal(copy.ptr, "abc");
+    assert_null(arena_free(a));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -111,6 +125,7 @@ int main(void)
         cmocka_unit_test(copies_strings_with_an_end),
         cmocka_unit_test(makes_objects_and_arrays),
         cmocka_unit_test(frees_nothing_and_an_unused_one),
+        cmocka_unit_test(room_is_written_by_who_asked_for_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
