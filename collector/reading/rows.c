@@ -104,7 +104,7 @@ static Slice take_character(Slice *text)
 
 Slice rows_copy_text(Rows *r, Slice text, size_t max)
 {
-    char *copy = arena_room(r->arena, (text.len < max ? text.len : max) + 1);
+    char *copy = arena_room(r->arena, text.len < max ? text.len : max);
     size_t len = 0;
     while (text.len > 0 && len < max) {
         const size_t plain = plain_length(slice_from(text.ptr, text.len < max - len ? text.len : max - len));
@@ -119,7 +119,6 @@ Slice rows_copy_text(Rows *r, Slice text, size_t max)
         memcpy(copy + len, character.ptr, character.len);
         len += character.len;
     }
-    copy[len] = '\0';
     return slice_from(copy, len);
 }
 

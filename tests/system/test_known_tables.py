@@ -107,7 +107,9 @@ def test_each_change_is_counted_once_though_only_what_changed_is_read(server, tm
         collector.stop()
 
 
-def test_when_statistics_are_reset_all_are_read_in_the_same_turn(server, tmp_path):
+# The second one leaves all other tables as they were, and is a reset of the database all the same.
+@pytest.mark.parametrize("reset", ["pg_stat_reset()", "pg_stat_reset_single_table_counters('busy'::regclass)"])
+def test_when_statistics_are_reset_all_are_read_in_the_same_turn(server, tmp_path, reset):
     collector, changes = LoneCollector(tmp_path, {"main": server.dsn(user="monitor")}), Changes(server)
     collector.start()
     try:
@@ -116,12 +118,14 @@ def test_when_statistics_are_reset_all_are_read_in_the_same_turn(server, tmp_pat
         eventually(lambda: changes.all_sent(collector), 30, "not all changes were sent")
         eventually(lambda: rows_read(collector, TABLES)[-1] < OTHERS, 30, "all tables are read each time")
         before = whole_turns(collector, TABLES)
-        server.execute("select pg_stat_reset()", dbname="app")
+        server.execute(f"select {reset}", dbname="app")
         eventually(lambda: whole_turns(collector, TABLES) > before, 30, "after a reset not all is read")
         frames = collector.frames(TABLES, database="app")
         gaps = [n for n, frame in enumerate(frames) if frame.get("gap")]
         assert len(gaps) == 1, "the reset is one gap"
         assert len(frames[gaps[0]]["rows"]) >= OTHERS, "the new beginning has all tables"
+        turns = [{f["database"] for f in batch["frames"] if f["family"] == TABLES} for batch in collector.batches()]
+        assert all(turn in (set(), {"app", "postgres"}) for turn in turns), "a turn without the database that was reset"
         eventually(lambda: rows_read(collector, TABLES)[-1] < OTHERS, 30, "all tables are read each time")
         changes.insert("quiet", 2)  # idle since before the reset
         changes.insert("busy", 2)
