@@ -118,15 +118,30 @@ void session_close(Session *s)
 }
 
 /* What one connection needs, the main one and those that roam. */
-static int open_connection(void *arg, const char *database, PgConn **ret, Err *reterr)
+static int open_connection(Session *s, const char *database, PgConn **ret, Err *reterr)
 {
-    Session *s = arg;
     const ServerConnect connect = {
         .server = s->options.server, .database = database, .statement_timeout = s->statement_timeout, .like = s->conn};
     int r = server_connect(&connect, ret, reterr);
     if (r >= 0)
         s->connecting += pg_conn_connect_cost(*ret);
     return err_trace(r);
+}
+
+/* One that roams has the main one's settings. */
+static int open_roaming(void *arg, const char *database, PgConn **ret, Err *reterr)
+{
+    Session *s = arg;
+    _cleanup_(pg_conn_closep) PgConn *conn = NULL;
+    int r = open_connection(s, database, &conn, reterr);
+    const Usec settling_since = clock_monotonic();
+    if (r >= 0)
+        r = server_settle(conn, s->statement_timeout + STATEMENT_GRACE, &(ServerSettled){0}, reterr);
+    if (r < 0)
+        return err_trace(r);
+    s->connecting += clock_monotonic() - settling_since;
+    *ret = TAKE_PTR(conn);
+    return 0;
 }
 
 int session_open(Session *s, Err *reterr)
@@ -147,7 +162,7 @@ int session_open(Session *s, Err *reterr)
     if (r < 0)
         return err_trace(r);
     s->conn = TAKE_PTR(conn);
-    s->roamer = roamer_new(s->options.server, s->conn, s->database, open_connection, s);
+    s->roamer = roamer_new(s->options.server, s->conn, s->database, open_roaming, s);
     s->opened_at = clock_monotonic();
     s->connecting += s->opened_at - looking_since;
     s->probe_at = s->opened_at + PROBE_INTERVAL;

@@ -8,6 +8,7 @@ import time
 import pytest
 from hard import counted, fill, has_gap, increases_of_t, insert, inserted, most_tries, need, no_negative, server_rows, watched_server
 from lone import LoneCollector, find, total
+from pgserver import PgServer, monitoring_setup
 from wait import eventually
 
 
@@ -335,3 +336,15 @@ def test_a_password_that_is_rotated(collector, tmp_path):
         assert not has_gap(collector) and "second" not in collector.log_text() and "first" not in collector.log_text()
 
 
+def test_a_server_that_ends_idle_sessions_does_not_end_ours(tmp_path):
+    """Also the connection that reads another database: a session that is ended is a line in the log."""
+    with PgServer(18, settings={"idle_session_timeout": "1s"}) as server:
+        monitoring_setup(server)
+        server.execute("create database app")
+        collector = LoneCollector(tmp_path, {"main": server.dsn(user="monitor")}, interval=3).start()
+        try:
+            collector.wait_for_batches(3)
+            assert collector.frames("pg_stat_sys_tables", database="app")
+            assert not server.log_errors()
+        finally:
+            collector.stop()
