@@ -72,11 +72,11 @@ static size_t take_reading(void *arg, const Reading *reading)
     return t->batch.bytes - before;
 }
 
-/* Who scrapes sees the last reading, which then has to have all rows; and so it must where ids of texts were missed. */
+/* Who scrapes sees the last reading, which then has to have all rows. */
 static bool known_states(void *arg, const Reading *empty, RowStateVec *out)
 {
     const Target *t = arg;
-    return !t->snapshots && !texts_are_missed(t->texts) && delta_known_states(t->delta, empty, out);
+    return !t->snapshots && delta_known_states(t->delta, empty, out);
 }
 
 /* --- The tick ----------------------------------------------------------------------------------------------------- */

@@ -85,26 +85,37 @@ void session_note_success(Session *s, const Run *run)
     }
 }
 
-/* Tells the texts which ids there are: those of the label that the family of texts asks by. */
-static void see_ids(Session *s, const Run *run)
+enum { NO_LABEL = -1 };
+
+/* The label of @family that the family of texts asks by, when texts are wanted of it. */
+static ptrdiff_t find_id_label(const Session *s, const ResolvedFamily *family)
 {
     const Family *asking = NULL;
     for (size_t i = 0; s->options.texts && i < s->family_count && !asking; i++) {
         if (s->families[i].family->mode == FAMILY_MODE_TEXTS)
             asking = s->families[i].family;
     }
-    if (!asking || run->state->family->mode == FAMILY_MODE_TEXTS || asking->label_count == 0)
+    if (!asking || family->family->mode == FAMILY_MODE_TEXTS || asking->label_count == 0)
+        return NO_LABEL;
+    for (size_t label = 0; label < family->label_count; label++) {
+        if (strcmp(family->columns[label]->name, asking->columns[0].name) == 0)
+            return (ptrdiff_t)label;
+    }
+    return NO_LABEL;
+}
+
+/* Tells the texts which ids there are. */
+static void see_ids(Session *s, const Run *run)
+{
+    const ptrdiff_t label = find_id_label(s, &run->state->resolved);
+    if (label == NO_LABEL)
         return;
     if (run->state->resolved.has_state && !run->changes)
         texts_begin_all(s->options.texts);
-    for (size_t label = 0; label < s->rows.label_count; label++) {
-        if (strcmp(s->rows.columns[label]->name, asking->columns[0].name) != 0)
-            continue;
-        for (size_t row = 0; row < s->rows.row_count; row++) {
-            const Cell *cell = &s->rows.cells.items[row * s->rows.column_count + label];
-            if (cell->type == CELL_TEXT)
-                texts_see(s->options.texts, cell->text);
-        }
+    for (size_t row = 0; row < s->rows.row_count; row++) {
+        const Cell *cell = &s->rows.cells.items[row * s->rows.column_count + (size_t)label];
+        if (cell->type == CELL_TEXT)
+            texts_see(s->options.texts, cell->text);
     }
 }
 
@@ -212,9 +223,12 @@ void session_deliver_nothing(Session *s, const Run *run)
     session_deliver(s, run);
 }
 
-/* Thousands of numbers must not fill the log of a server that writes down each statement. */
+/* Thousands of numbers must not fill the log of a server that writes down each statement; and where ids of texts were
+ * missed, all rows are to be seen. */
 static bool may_be_told(const Session *s, const Run *run)
 {
+    if (find_id_label(s, &run->state->resolved) != NO_LABEL && texts_are_missed(s->options.texts))
+        return false;
     if (run->pulse && (!run->last_pulse || run->last_pulse->logs_statements))
         return false;
     return !run->keyframe && !s->pulse.logs_statements && s->options.known_states;

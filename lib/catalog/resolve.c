@@ -7,9 +7,8 @@
  *   from SOURCE [where ...] [order by ...] [limit n]
  *
  * where SOURCE is the first of the family's relations that the server has, or the hand-written query for its version.
- * Only what the facts say is there is named, so that the statement never fails for a missing column. With a row_id each
- * row gets a hash of it and of what shows a change, all of it is joined with the hashes that are known, and what stands
- * on both sides is left out. Pure, any thread.
+ * Only what the facts say is there is named, so that the statement never fails for a missing column. With a row_id
+ * rows that are known as they are are left out (row_state.h). Pure, any thread.
  */
 #include "lib/catalog/resolve.h"
 
@@ -384,7 +383,7 @@ static void append_roll_up(const Resolver *r, Buf *out, ResolvedFamily *ret)
     }
 }
 
-/* Whether a column can be told at all is part of every row's state. */
+/* Whether a column can be told at all is part of every row's id. */
 static void append_settings(const Resolver *r, Buf *out)
 {
     const Family *f = r->family;

@@ -24,7 +24,7 @@ static void append_sum(Buf *out, const ResolvedFamily *family)
     for (const char *const *name = family->family->row_state; *name; name++) {
         const FamilyColumn *column = find_resolved(family, *name);
         if (column && is_summed(column))
-            buf_printf(out, "%scoalesce(own.\"%s\", 0)", out->len ? " + " : "", column->name);
+            buf_printf(out, "%scoalesce(own.\"%s\", -1)", out->len ? " + " : "", column->name);
     }
     if (out->len == 0)
         buf_append_cstr(out, "0");
@@ -38,7 +38,7 @@ static void wrap_hash(Buf *hash, const FamilyColumn *column)
     _cleanup_buf_ Buf before = *hash;
     *hash = BUF_INIT;
     buf_printf(hash, "%s(coalesce(own.\"%s\", %s), %s)", names[column->type], column->name,
-               column->type == COLUMN_TEXT ? "''" : "0", buf_cstr(&before));
+               column->type == COLUMN_TEXT ? "''" : "-1", buf_cstr(&before));
 }
 
 /* Labels are part of what a row is: under another name it is another one. */
@@ -90,11 +90,12 @@ static void leave_out(Buf *sql)
 {
     _cleanup_buf_ Buf read = *sql;
     *sql = BUF_INIT;
-    buf_printf(sql,
-               "select read.*, case when read.id is null then known.id end as \"gone\"\n  from (\n%s\n) as read"
-               "\n  full join unnest($1::int8[], $2::int8[]) as known(id, state) on read.id = known.id"
-               "\n where read.id is null or known.id is null or read.state <> known.state",
-               buf_cstr(&read));
+    buf_printf(
+        sql,
+        "select read.*, case when read.id is null then known.id end as \"gone\"\n  from (\n%s\n) as read"
+        "\n  full join unnest((select $1::int8[]), (select $2::int8[])) as known(id, state) on read.id = known.id"
+        "\n where read.id is null or known.id is null or read.state <> known.state",
+        buf_cstr(&read));
 }
 
 void row_state_leave_out_known(Buf *sql, ResolvedFamily *family)

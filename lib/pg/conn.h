@@ -55,8 +55,8 @@ typedef enum PgFormat { PG_FORMAT_TEXT = 0, PG_FORMAT_BINARY = 1 } PgFormat;
 
 typedef struct PgQuery {
     const char *sql;           /* one statement */
-    const char *const *params; /* text; NULL entries are SQL NULL */
-    /* Of each parameter its length, and whether it is in binary form (PgFormat); NULL: all of them are text. */
+    const char *const *params; /* NULL entries are SQL NULL */
+    /* Of each parameter its length, and its form (PgFormat); both NULL: all of them are text. */
     const int *param_lengths;
     const int *param_formats;
     size_t param_count;

@@ -182,17 +182,31 @@ static void rows_that_are_added_up_have_no_state(void **state)
     rows_done(&session.rows);
 }
 
+static bool nothing_is_known(void *arg, const Reading *empty, RowStateVec *out)
+{
+    (void)empty;
+    (void)out;
+    ++*(int *)arg;
+    return false;
+}
+
 static void a_reading_of_all_rows_shows_the_ids_that_were_missed(void **state)
 {
     (void)state;
     static const FamilyColumn LABEL = {.name = "id", .kind = COLUMN_LABEL}, VALUE = {.name = "v"};
-    static const FamilyColumn *const COLUMNS[] = {&LABEL, &VALUE};
+    static const FamilyColumn OTHER = {.name = "table", .kind = COLUMN_LABEL};
+    static const FamilyColumn *const COLUMNS[] = {&LABEL, &VALUE}, *const OTHERS[] = {&OTHER, &VALUE};
     static const Family TEXTS = {.name = "t", .mode = FAMILY_MODE_TEXTS, .columns = &LABEL, .label_count = 1};
     FamilyState texts = {.family = &TEXTS};
+    int asked = 0;
     session.families = &texts;
     session.family_count = 1;
     session.options.texts = texts_new();
-    run.state = &(FamilyState){.family = &(Family){.name = "f", .label_count = 1}, .resolved = {.has_state = true}};
+    session.options.known_states = nothing_is_known;
+    session.options.arg = &asked;
+    session.options.settings = &(Settings){.roll_up_partitions = true};
+    family.resolved =
+        (ResolvedFamily){.family = &FAMILY, .columns = COLUMNS, .column_count = 2, .label_count = 1, .has_state = true};
     rows_init(&session.rows);
     rows_begin(&session.rows, COLUMNS, 2, 1);
     rows_add(&session.rows)[0] = (Cell){.type = CELL_TEXT, .text = SLICE_LIT("7")};
@@ -201,11 +215,26 @@ static void a_reading_of_all_rows_shows_the_ids_that_were_missed(void **state)
     see_ids(&session, &run);
     assert_int_equal(texts_wanted(session.options.texts), 1);
     assert_true(texts_are_missed(session.options.texts));
-    run.changes = false;
+
+    run.changes = false; /* all rows of a family that has no such ids */
+    family.resolved.columns = OTHERS;
+    see_ids(&session, &run);
+    assert_true(texts_are_missed(session.options.texts));
+    RowStateVec known = {0};
+    find_known(&session, &run, &known);
+    assert_int_equal(asked, 1); /* what is missed is not among its rows */
+    family.resolved.columns = COLUMNS;
+    find_known(&session, &run, &known);
+    assert_int_equal(asked, 1);
+
+    rows_add(&session.rows)[0] = (Cell){.type = CELL_TEXT, .text = SLICE_LIT("7")};
     see_ids(&session, &run);
     assert_false(texts_are_missed(session.options.texts));
+    find_known(&session, &run, &known);
+    assert_int_equal(asked, 2);
     texts_free(session.options.texts);
     rows_done(&session.rows);
+    buf_done(&session.epoch);
 }
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)

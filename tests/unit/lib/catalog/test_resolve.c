@@ -290,7 +290,7 @@ static void rows_in_a_known_state_are_left_out(void **state)
         "select read.*, case when read.id is null then known.id end as \"gone\"\n  from (\n"
         "select own.\"l\", own.\"a\", own.\"b\", own.\"g\", own.\"epoch\", "
         "hashtextextended(coalesce(own.\"l\", ''), own.id) as \"id\", "
-        "(hashfloat8extended(coalesce(own.\"g\", 0), coalesce(own.\"a\", 0) + coalesce(own.\"b\", 0)))::int8 as "
+        "(hashfloat8extended(coalesce(own.\"g\", -1), coalesce(own.\"a\", -1) + coalesce(own.\"b\", -1)))::int8 as "
         "\"state\"\n"
         "  from (\n"
         "select coalesce((\"l\")::text, '') as \"l\",\n"
@@ -301,7 +301,7 @@ static void rows_in_a_known_state_are_left_out(void **state)
         "       hashint8extended((select hashtextextended(concat(current_setting('one', true)) || ' ' || "
         "concat(current_setting('two', true)), 0)), (id(l))::int8) as \"id\"\n"
         "  from v\noffset 0\n) as own\n) as read\n"
-        "  full join unnest($1::int8[], $2::int8[]) as known(id, state) on read.id = known.id\n"
+        "  full join unnest((select $1::int8[]), (select $2::int8[])) as known(id, state) on read.id = known.id\n"
         " where read.id is null or known.id is null or read.state <> known.state");
     fixture_done(&x);
 }

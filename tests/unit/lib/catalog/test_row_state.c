@@ -20,7 +20,7 @@ typedef struct Case {
 static const Case cases[] = {
     {.row_state = {"n"},
      .columns = {&label, &counted},
-     .own = "own.\"l\", own.\"n\", own.id as \"id\", (coalesce(own.\"n\", 0))::int8 as \"state\""},
+     .own = "own.\"l\", own.\"n\", own.id as \"id\", (coalesce(own.\"n\", -1))::int8 as \"state\""},
     /* Nothing that is added up. */
     {.row_state = {"l"},
      .columns = {&label, &counted},
@@ -29,22 +29,22 @@ static const Case cases[] = {
     /* What may go down, and what is too fine to be added to something large, are hashed each by themselves. */
     {.row_state = {"n", "t", "g"},
      .columns = {&label, &counted, &timed, &gauge},
-     .own = "own.\"l\", own.\"n\", own.\"t\", own.\"g\", own.id as \"id\", (hashint8extended(coalesce(own.\"g\", 0), "
-            "hashfloat8extended(coalesce(own.\"t\", 0), coalesce(own.\"n\", 0))))::int8 as \"state\""},
+     .own = "own.\"l\", own.\"n\", own.\"t\", own.\"g\", own.id as \"id\", (hashint8extended(coalesce(own.\"g\", -1), "
+            "hashfloat8extended(coalesce(own.\"t\", -1), coalesce(own.\"n\", -1))))::int8 as \"state\""},
     {.row_state = {"n", "m"},
      .columns = {&label, &counted, &also_counted},
      .own = "own.\"l\", own.\"n\", own.\"m\", own.id as \"id\", "
-            "(coalesce(own.\"n\", 0) + coalesce(own.\"m\", 0))::int8 as \"state\""},
+            "(coalesce(own.\"n\", -1) + coalesce(own.\"m\", -1))::int8 as \"state\""},
     /* The server does not have all that shows a change. */
     {.row_state = {"gone", "n"},
      .columns = {&label, &counted},
-     .own = "own.\"l\", own.\"n\", own.id as \"id\", (coalesce(own.\"n\", 0))::int8 as \"state\""},
+     .own = "own.\"l\", own.\"n\", own.id as \"id\", (coalesce(own.\"n\", -1))::int8 as \"state\""},
     {.row_state = {"n"},
      .columns = {&label, &counted},
      .has_epoch = true,
      .has_roll_up = true,
      .own = "own.\"l\", own.\"n\", own.\"epoch\", own.\"rolled_1\", own.id as \"id\", "
-            "(coalesce(own.\"n\", 0))::int8 as \"state\""},
+            "(coalesce(own.\"n\", -1))::int8 as \"state\""},
 };
 
 static size_t count_columns(const Case *c)
@@ -70,12 +70,13 @@ static void what_is_known_is_left_out(void **state)
         _cleanup_buf_ Buf sql = BUF_INIT, expected = BUF_INIT;
         buf_append_cstr(&sql, "select l, n from v");
         row_state_leave_out_known(&sql, &resolved);
-        buf_printf(&expected,
-                   "select read.*, case when read.id is null then known.id end as \"gone\"\n  from (\nselect %s\n"
-                   "  from (\nselect l, n from v\noffset 0\n) as own\n) as read\n"
-                   "  full join unnest($1::int8[], $2::int8[]) as known(id, state) on read.id = known.id\n"
-                   " where read.id is null or known.id is null or read.state <> known.state",
-                   c->own);
+        buf_printf(
+            &expected,
+            "select read.*, case when read.id is null then known.id end as \"gone\"\n  from (\nselect %s\n"
+            "  from (\nselect l, n from v\noffset 0\n) as own\n) as read\n"
+            "  full join unnest((select $1::int8[]), (select $2::int8[])) as known(id, state) on read.id = known.id\n"
+            " where read.id is null or known.id is null or read.state <> known.state",
+            c->own);
         assert_string_equal(buf_cstr(&sql), buf_cstr(&expected));
         assert_true(resolved.has_state);
     }
