@@ -69,7 +69,7 @@ def with_views(statement, views):
     """A function that a view of the same name shows is read as that view: only columns of relations have dependencies."""
     statement = re.sub(r"\b(\w+)\((?:false|true)?\)",
                        lambda m: m.group(1) if m.group(1) in views else m.group(0), statement)
-    return statement.replace("$1", "null")
+    return re.sub(r"\$[12]\b", "null", statement)
 
 
 def functions_in(text):

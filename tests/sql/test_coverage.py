@@ -46,6 +46,7 @@ def test_of_others_only_what_the_version_has_is_counted():
     ("from pg_stat_statements() s", "from pg_stat_statements s"),
     ("select pg_is_in_recovery()", "select pg_is_in_recovery()"),
     ("where queryid = any ($1)", "where queryid = any (null)"),
+    ("from unnest((select $1::int8[]), (select $2::int8[]))", "from unnest((select null::int8[]), (select null::int8[]))"),
 ])
 def test_functions_are_read_as_the_views_that_show_them(statement, read_as):
     assert gen_coverage.with_views(statement, {"pg_stat_statements"}) == read_as

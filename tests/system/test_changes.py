@@ -132,4 +132,5 @@ def test_partitions_and_very_many_tables(server, collector):
     assert max(r["n_live_tup"] or 0 for r in root) >= 14900
     sizes = collector.frames("pg_table_size", database="app")
     assert find(sizes, relname="root") and not find(sizes, relname="p1")
-    assert server.log_errors() == []
+    killed = "connection to client lost"  # in the middle of a reading
+    assert [line for line in server.log_errors() if killed not in line] == []
