@@ -15,6 +15,7 @@
 enum { TEXT_CHARACTERS_MAX = 16000 };
 enum { INFO_LENGTH_MAX = 16384 }; /* bytes */
 enum { STATE_COLUMNS = 3 };       /* see resolve.h */
+enum { KNOWN_PARAMS = 2 };        /* likewise */
 static const char CUT_MARK[] = " /* the rest was cut */";
 
 /* Answers come one after the other, so one of these serves all. */
@@ -29,8 +30,8 @@ typedef struct RowReader {
     Reader *shared;
     struct Known {
         Buf ids, states;
-        const char *values[2];
-        int lengths[2], formats[2];
+        const char *values[KNOWN_PARAMS];
+        int lengths[KNOWN_PARAMS], formats[KNOWN_PARAMS];
     } known;
     Usec before_cost; /* of the block that ran before it */
     Err before_err;
@@ -266,6 +267,13 @@ static void forget_known(RowReader *reader)
     buf_done(&reader->known.states);
 }
 
+static size_t count_params(const FamilyRun *run)
+{
+    if (run->known)
+        return KNOWN_PARAMS;
+    return run->parameter ? 1 : 0;
+}
+
 static PgStep make_step(RowReader *reader)
 {
     const FamilyRun *run = reader->run;
@@ -276,9 +284,7 @@ static PgStep make_step(RowReader *reader)
                   .params = run->known ? reader->known.values : &run->parameter,
                   .param_lengths = run->known ? reader->known.lengths : NULL,
                   .param_formats = run->known ? reader->known.formats : NULL,
-                  .param_count = run->known       ? ARRAY_LENGTH(reader->known.values)
-                                 : run->parameter ? 1
-                                                  : 0,
+                  .param_count = count_params(run),
                   .format = PG_FORMAT_BINARY,
                   .timeout = run->timeout,
                   .prepared_name = run->family->family->name},

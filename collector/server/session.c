@@ -352,17 +352,17 @@ static int read_database(void *arg, PgConn *conn, const char *database, Err *ret
 {
     DatabaseTurn *turn = arg;
     Session *s = turn->session;
-    DatabasePulseStep pulse = {.result = 0};
+    DatabasePulseStep step = {.result = 0};
     _cleanup_free_ Run *runs = mem_alloc_array(sizeof(*runs), turn->count + 1);
     const size_t count = make_runs(turn, database, runs);
-    int r = run_in_database(s, conn, database, &pulse, runs, count, reterr);
-    if (r >= 0 && pulse.result < 0) {
-        r = pulse.result;
+    int r = run_in_database(s, conn, database, &step, runs, count, reterr);
+    if (r >= 0 && step.result < 0) {
+        r = step.result;
         if (reterr)
-            *reterr = pulse.err;
+            *reterr = step.err;
     }
     if (r >= 0)
-        epoch_format(&s->epoch, s->system_identifier, &s->pulse, pulse.pulse.statistics_reset);
+        epoch_format(&s->epoch, s->system_identifier, &s->pulse, step.pulse.statistics_reset);
     for (size_t i = count; r >= 0 && i < turn->count; i++)
         session_deliver_nothing(s, &runs[i]);
     return r;
