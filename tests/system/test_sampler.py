@@ -283,7 +283,8 @@ def test_a_server_that_hangs_loses_samples_and_nothing_else(scene):
     assert sum(sleeping.values()) * 1000 == SLEEPERS * scene.covered("old", max(sleeping)), "averages stay true"
     sampled = scene.rows("session_sampling", "new")
     assert scene.covered("new", sampled[-1]["time"]) == 1000 * sum(row["samples"] for row in sampled), "nothing is disturbed"
-    given_up = ("connection to client lost", "canceling statement due to user request")
+    # Cancelled by us, or by its own timeout, which has passed during the pause.
+    given_up = ("connection to client lost", "canceling statement due to")
     left = [line for line in server.log_errors() if not any(text in line for text in given_up)]
     assert not left, "those whose collector gave up were cancelled or find nobody, which is all that the log may say"
     server.mark_log()
