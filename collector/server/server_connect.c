@@ -19,8 +19,7 @@ static const char SETTLE_SQL[] =
     "select string_agg(s.name || '=' || set_config(s.name, v.value, $1::bool), ','),"
     " current_setting('standard_conforming_strings'), current_user"
     " from (values ('stats_fetch_consistency', 'cache'), ('idle_session_timeout', '0'), ('transaction_timeout', '0'),"
-    " ('jit', 'off')) v(name, value) join pg_catalog.pg_settings s on "
-    "s.name = v.name";
+    " ('jit', 'off')) v(name, value) join pg_catalog.pg_settings s on s.name = v.name";
 
 static void wipe(Buf *secret)
 {

@@ -12,13 +12,13 @@ static const FamilyColumn *find_resolved(const ResolvedFamily *family, const cha
     return NULL;
 }
 
-/* Counters go up only: their sum is another one whenever one of them is. */
+/* Counters go up, so that their sum is another one when one of them is. */
 static bool is_summed(const FamilyColumn *column)
 {
     return column->kind == COLUMN_COUNTER && column->type == COLUMN_INT8;
 }
 
-/* The sum of those that are added up; "0" without any. */
+/* The sum of those that are added up; "0" without any. What is not known is -1, which no counter is. */
 static void append_sum(Buf *out, const ResolvedFamily *family)
 {
     for (const char *const *name = family->family->row_state; *name; name++) {
@@ -31,7 +31,7 @@ static void append_sum(Buf *out, const ResolvedFamily *family)
 }
 
 /* *@hash becomes the hash of @column and of what it was the hash of: the value is hashed, what was before is its seed,
- * of which all 64 bits count. NULL is a value like others. */
+ * of which all 64 bits count. */
 static void wrap_hash(Buf *hash, const FamilyColumn *column)
 {
     static const char *const names[_COLUMN_TYPE_MAX] = {"hashint8extended", "hashfloat8extended", "hashtextextended"};

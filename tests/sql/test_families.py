@@ -316,6 +316,19 @@ def test_whatever_changes_in_a_row_its_state_changes(server, result, family):
         server.execute("drop table if exists used, unused, unused_still", dbname="app")
 
 
+@pytest.mark.parametrize("family", ["pg_stat_user_tables", "pg_stat_user_indexes"])
+def test_a_table_that_becomes_a_partition_is_read_again(server, result, family):
+    server.execute("create table whole (id int primary key) partition by range (id);"
+                   "create table loose (id int primary key check (id between 1 and 9))", dbname="app")
+    try:
+        known = [pair for _, pair in read_changes(server, result["families"][family], [])[0].values()]
+        server.execute("alter table whole attach partition loose for values from (1) to (10)", dbname="app")
+        rows, _ = read_changes(server, result["families"][family], known)
+        assert "loose" in {key[2] for key in rows}
+    finally:
+        server.execute("drop table whole cascade", dbname="app")
+
+
 def test_checkpoints_have_one_name_on_all_versions(server, result):
     server.execute("checkpoint")
     row = eventually(lambda: [r for r in rows_of(probe(server), "pg_stat_checkpointer") if r["num_requested"] >= 1],

@@ -93,5 +93,10 @@ def find(frames, **labels):
     return [row for frame in frames for row in rows(frame) if all(row[k] == v for k, v in labels.items())]
 
 
+def rows_read(collector, family):
+    """In each turn, as the collector tells of itself."""
+    return [row["rows"] for row in find(collector.frames("collector_family"), family=family) if row["rows"] is not None]
+
+
 def total(frames, column, **labels):
     return sum(row[column] or 0 for row in find(frames, **labels))

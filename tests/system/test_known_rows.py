@@ -3,7 +3,7 @@
 whoever ran it, however long it was idle, reset, or across a restart of the collector."""
 import pytest
 
-from lone import LoneCollector, find, total
+from lone import LoneCollector, rows_read, total
 from pgserver import MONITORED_SETTINGS, PgServer, monitoring_setup
 from wait import eventually
 
@@ -52,11 +52,6 @@ def all_sent(collector, calls):
     return all(sent(collector, calls, statement, user) == times for (statement, user), times in calls.done.items())
 
 
-def rows_read(collector):
-    """In each turn, as the collector tells of itself."""
-    return [row["rows"] for row in find(collector.frames("collector_family"), family=FAMILY) if row["rows"] is not None]
-
-
 LOGGED = [("log_min_duration_statement", "99ms", True), ("log_statement", "all", True),
           ("log_transaction_sample_rate", "0.000001", True), ("log_parameter_max_length_on_error", "-1", True),
           ("log_min_duration_statement", "100ms", False),
@@ -69,7 +64,7 @@ OF_LIBRARIES = [("auto_explain.log_min_duration", "0ms", True), ("pgaudit.log_pa
 
 def last_is_whole(collector, count=1):
     """Whether all statements were read; None while fewer than @count readings are there."""
-    rows = rows_read(collector)
+    rows = rows_read(collector, FAMILY)
     return rows[-1] >= OTHERS if len(rows) >= count else None
 
 
@@ -122,7 +117,7 @@ def test_each_call_is_counted_once_though_only_what_ran_is_read(server, tmp_path
             calls.run(SHARED, user="other")
             collector.wait_for_batches(2)
         eventually(lambda: all_sent(collector, calls), 30, "not all calls were sent")
-        assert min(rows_read(collector)[-4:]) < OTHERS, "statements are read again that were not run"
+        assert min(rows_read(collector, FAMILY)[-4:]) < OTHERS, "statements are read again that were not run"
 
         if server.major > 12 or server.value("select extversion >= '1.7' from pg_extension where extname = %s", FAMILY):
             queryid, dbid = calls.identify(RESET)

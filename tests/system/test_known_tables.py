@@ -4,7 +4,7 @@ once, also of what is idle for long, dropped, made anew, renamed, part of anothe
 are reset."""
 import pytest
 
-from lone import LoneCollector, find, total
+from lone import LoneCollector, find, rows_read, total
 from pgserver import MONITORED_SETTINGS, PgServer, monitoring_setup
 from wait import eventually
 
@@ -58,11 +58,6 @@ class Changes:
         return (all(total(collector.frames(TABLES), "n_tup_ins", relname=t) == n for t, n in self.inserted.items())
                 and all(total(collector.frames(INDEXES), "idx_scan", indexrelname=f"{t}_pkey") == n
                         for t, n in self.found.items()))
-
-
-def rows_read(collector, family):
-    """In each turn, as the collector tells of itself."""
-    return [row["rows"] for row in find(collector.frames("collector_family"), family=family) if row["rows"] is not None]
 
 
 def whole_turns(collector, family):
